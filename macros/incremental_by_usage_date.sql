@@ -1,0 +1,39 @@
+{# How models that are built day by day know what to rebuild.
+
+   Such a model has the columns usage_date and version; version says what the day was built from.
+   Another relation tells the version that each day should have. Days that differ are deleted and
+   inserted in one transaction, so it does not matter who builds, in what order, or after what
+   crash: a build always ends with what a full refresh would give. #}
+
+{# The versions that a model's days have now: none, if it is to be built anew. #}
+{% macro built_versions(relation) -%}
+    {%- if load_relation(relation) is none or flags.FULL_REFRESH -%}
+    select cast(null as date) as usage_date, cast(null as varchar) as version where false
+    {%- else -%}
+    select distinct usage_date, version from {{ relation }}
+    {%- endif -%}
+{%- endmacro %}
+
+{# The days to rebuild of the model that is being built: those that int_usage_dates marks for
+   int_requests itself, and those whose requests or prices have changed for whatever adds up
+   requests. #}
+{% macro usage_dates_to_rebuild() -%}
+    {%- if this.identifier == 'int_requests' -%}
+    select usage_date from {{ ref('int_usage_dates') }} where needs_rebuild
+    {%- else -%}
+    select coalesce(wanted.usage_date, built.usage_date)
+    from {{ ref('int_request_versions') }} as wanted
+    full join ({{ built_versions(this) }}) as built on wanted.usage_date = built.usage_date
+    where wanted.version is distinct from built.version
+    {%- endif -%}
+{%- endmacro %}
+
+{# dbt's incremental_strategy `replace_usage_dates`. #}
+{% macro get_incremental_replace_usage_dates_sql(arguments) -%}
+    {%- set columns = arguments.dest_columns | map(attribute='quoted') | join(', ') -%}
+    delete from {{ arguments.target_relation }}
+    where usage_date in ({{ usage_dates_to_rebuild() }});
+
+    insert into {{ arguments.target_relation }} ({{ columns }})
+    select {{ columns }} from {{ arguments.temp_relation }}
+{%- endmacro %}

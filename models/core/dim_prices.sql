@@ -1,0 +1,156 @@
+with list_prices as (
+
+    select * from {{ ref('int_list_prices') }}
+
+),
+
+price_overrides as (
+
+    select * from {{ ref('price_overrides') }}
+
+),
+
+override_prices as (
+
+    select
+        provider,
+        model,
+        'override' as price_source,
+        cast(coalesce(valid_from, date '1970-01-01') as timestamp) as valid_from,
+        cast(coalesce(valid_to, date '9999-12-31') as timestamp) as valid_to,
+        time '00:00:00' as daily_from,
+        time '24:00:00' as daily_to,
+        -1 as input_tokens_above,
+        9223372036854775807 as input_tokens_up_to,
+        input_usd_per_million_tokens as input_uncached_usd_per_million_tokens,
+        coalesce(
+            cache_read_usd_per_million_tokens, input_usd_per_million_tokens
+        ) as cache_read_usd_per_million_tokens,
+        coalesce(
+            cache_write_usd_per_million_tokens, input_usd_per_million_tokens
+        ) as cache_write_usd_per_million_tokens,
+        output_usd_per_million_tokens,
+        coalesce(
+            reasoning_usd_per_million_tokens, output_usd_per_million_tokens
+        ) as reasoning_usd_per_million_tokens,
+        0 as request_usd
+    from price_overrides
+
+),
+
+-- Where overrides leave the list price in force: before the first, and after each until the next.
+-- Two overrides without a day between them leave a gap of no length, which the next step drops.
+gaps_between_overrides as (
+
+    select
+        provider,
+        model,
+        timestamp '1970-01-01' as gap_from,
+        min(valid_from) as gap_to
+    from override_prices
+    group by provider, model
+
+    union all
+
+    select
+        provider,
+        model,
+        max(valid_to) over (
+            partition by provider, model order by valid_from
+        ) as gap_from,
+        lead(valid_from, 1, timestamp '9999-12-31') over (
+            partition by provider, model order by valid_from
+        ) as gap_to
+    from override_prices
+
+),
+
+list_prices_between_overrides as (
+
+    select
+        list_prices.provider,
+        list_prices.model,
+        'list' as price_source,
+        greatest(
+            list_prices.valid_from, coalesce(gaps.gap_from, list_prices.valid_from)
+        ) as valid_from,
+        least(
+            list_prices.valid_to, coalesce(gaps.gap_to, list_prices.valid_to)
+        ) as valid_to,
+        list_prices.daily_from,
+        list_prices.daily_to,
+        list_prices.input_tokens_above,
+        list_prices.input_tokens_up_to,
+        list_prices.input_uncached_usd_per_million_tokens,
+        list_prices.cache_read_usd_per_million_tokens,
+        list_prices.cache_write_usd_per_million_tokens,
+        list_prices.output_usd_per_million_tokens,
+        list_prices.reasoning_usd_per_million_tokens,
+        list_prices.request_usd
+    from list_prices
+    left join gaps_between_overrides as gaps
+        on
+            list_prices.provider = gaps.provider
+            and list_prices.model = gaps.model
+
+),
+
+prices as (
+
+    select * from override_prices
+
+    union all
+
+    select * from list_prices_between_overrides
+    where valid_from < valid_to
+
+),
+
+final as (
+
+    select
+        concat_ws(
+            ' | ',
+            provider,
+            model,
+            price_source,
+            'from ' || cast(cast(valid_from as date) as varchar),
+            case
+                when daily_from > time '00:00:00' or daily_to < time '24:00:00'
+                    then concat_ws(
+                        ' ', cast(daily_from as varchar), 'to', cast(daily_to as varchar), 'UTC'
+                    )
+            end,
+            case
+                when input_tokens_above >= 0
+                    then 'above ' || cast(input_tokens_above as varchar) || ' input tokens'
+            end
+        ) as price_id,
+        provider,
+        model,
+        price_source,
+        valid_from,
+        valid_to,
+        daily_from,
+        daily_to,
+        cast(input_tokens_above as bigint) as input_tokens_above,
+        cast(input_tokens_up_to as bigint) as input_tokens_up_to,
+        cast(
+            input_uncached_usd_per_million_tokens as decimal(24, 18)
+        ) as input_uncached_usd_per_million_tokens,
+        cast(
+            cache_read_usd_per_million_tokens as decimal(24, 18)
+        ) as cache_read_usd_per_million_tokens,
+        cast(
+            cache_write_usd_per_million_tokens as decimal(24, 18)
+        ) as cache_write_usd_per_million_tokens,
+        cast(output_usd_per_million_tokens as decimal(24, 18)) as output_usd_per_million_tokens,
+        cast(
+            reasoning_usd_per_million_tokens as decimal(24, 18)
+        ) as reasoning_usd_per_million_tokens,
+        cast(request_usd as decimal(18, 9)) as request_usd
+    from prices
+
+)
+
+select * from final

@@ -1,0 +1,89 @@
+with raw_files as (
+
+    select * from {{ source('raw', 'files') }}
+
+),
+
+event_dates as (
+
+    select
+        event_date,
+        string_agg(file_name, ',' order by file_name) as file_names
+    from raw_files
+    group by event_date
+
+),
+
+-- The one or two local days that a UTC day touches.
+usage_dates as (
+
+    select
+        event_date,
+        file_names,
+        unnest(list_distinct([
+            cast({{ local_time('cast(event_date as timestamp)') }} as date),
+            cast({{ local_time("cast(event_date as timestamp) + interval '23:59:59'") }} as date)
+        ])) as usage_date
+    from event_dates
+
+),
+
+-- What a day is made of: raw files and settings.
+wanted as (
+
+    select
+        usage_date,
+        list(event_date order by event_date) as event_dates,
+        md5(concat_ws(
+            ' ',
+            string_agg(file_names, ',' order by event_date),
+            '{{ setting("reporting_time_zone") }}',
+            '{{ setting("session_idle_minutes") }}',
+            '{{ setting("gateway_addresses") }}'
+        )) as version
+    from usage_dates
+    group by usage_date
+
+),
+
+built as (
+
+    {{ built_versions(api.Relation.create(this.database, this.schema, 'int_requests')) }}
+
+),
+
+compared as (
+
+    select
+        coalesce(wanted.usage_date, built.usage_date) as usage_date,
+        wanted.version,
+        coalesce(wanted.event_dates, []) as event_dates,
+        wanted.version is distinct from built.version as has_changed
+    from wanted
+    full join built on wanted.usage_date = built.usage_date
+
+),
+
+-- A day that shares a request with a changed one must be rebuilt with it: the request may move.
+event_dates_to_rebuild as (
+
+    {{ event_dates_sharing_requests(
+        'select unnest(event_dates) as event_date from compared where has_changed'
+    ) }}
+
+),
+
+final as (
+
+    select
+        usage_date,
+        version,
+        event_dates,
+        has_changed or list_has_any(
+            event_dates, (select list(event_date) from event_dates_to_rebuild)
+        ) is true as needs_rebuild
+    from compared
+
+)
+
+select * from final

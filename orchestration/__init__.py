@@ -1,0 +1,1 @@
+"""Ingestion, publication and schedule of the AI usage warehouse: the plumbing around the models."""

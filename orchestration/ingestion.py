@@ -1,0 +1,114 @@
+"""From landing/ to raw/: landed files become typed Parquet, in loads that happen whole or not at all.
+
+A load is written under raw/.loading, judged, moved into place, and then entered in the ledger
+raw/loads. Whatever has no entry there is what a crash left, and is removed before the next load.
+"""
+
+import logging
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import duckdb
+
+from orchestration.landing import LandingFile, UnreadableFileError, check_compression, list_files
+from orchestration.loading import load
+from orchestration.settings import Settings, UserError
+from orchestration.sources import Source
+
+log = logging.getLogger(__name__)
+
+_FILES_A_LOAD = 20_000
+_BYTES_A_LOAD = 2 * 1024**3
+
+
+@dataclass
+class Summary:
+    """What the ingestion of one source did; `rejections` holds (file, line, reason)."""
+
+    files: int = 0
+    received: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    rejections: list[tuple[str, int, str]] = field(default_factory=list)
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+
+
+def ingest(
+    settings: Settings, source: Source, on_progress: Callable[[int, int], None] = lambda *_: None
+) -> Summary:
+    """Take in all files of a source that the ledger does not know in their present state.
+
+    `on_progress` is called with the number of files done and of files in all.
+
+    Raises:
+        UserError: a load did not meet its expectations, or could not be written.
+    """
+    remove_unfinished_loads(settings)
+    summary = Summary()
+    files, summary.ignored = list_files(settings.landing, source)
+    known = _ledger(settings)
+    new = [f for f in files if (f.name, f.size_bytes, f.modified_at) not in known]
+    done = 0
+    for number, batch in enumerate(_batches(new)):
+        readable = []
+        for file in batch:
+            try:
+                check_compression(file)
+                readable.append(file)
+            except UnreadableFileError as error:
+                summary.unreadable.append((file.name, str(error)))
+        load_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{source.name}-{number}"
+        try:
+            loaded = load(settings, source, readable, load_id) if readable else None
+        except (duckdb.IOException, duckdb.OutOfMemoryException, OSError) as error:
+            raise UserError(
+                f"Taking in {source.name} stopped: {error}. Nothing of this load was kept; put "
+                "that right and run again."
+            ) from error
+        if loaded:
+            summary.files += len(readable) - len(loaded.unreadable)
+            summary.received += loaded.received
+            summary.accepted += loaded.accepted
+            summary.rejected += loaded.rejected
+            summary.rejections += loaded.rejections
+            summary.unreadable += loaded.unreadable
+        done += len(batch)
+        on_progress(done, len(new))
+    return summary
+
+
+def remove_unfinished_loads(settings: Settings) -> None:
+    """Remove what a crash left in raw/: every file whose load the ledger does not name."""
+    shutil.rmtree(settings.raw / ".loading", ignore_errors=True)
+    finished = {path.stem for path in (settings.raw / "loads").glob("*.parquet")}
+    for path in settings.raw.rglob("*.*"):
+        if path.is_file() and path.stem.split("_")[0] not in finished:
+            log.warning("Removing %s, which an unfinished load left.", path)
+            path.unlink()
+
+
+def _ledger(settings: Settings) -> set[tuple[str, int, datetime]]:
+    loads = settings.raw / "loads"
+    if not any(loads.glob("*.parquet")):
+        return set()
+    query = f"select landing_file, size_bytes, landed_at from read_parquet('{loads}/*.parquet')"
+    with duckdb.connect() as connection:
+        rows = connection.execute(query).fetchall()
+    return {(name, size, landed_at.replace(tzinfo=UTC)) for name, size, landed_at in rows}
+
+
+def _batches(files: list[LandingFile]) -> Iterator[list[LandingFile]]:
+    """Split into loads of files of one format, of bounded number and size."""
+    for wanted in sorted({file.format for file in files}):
+        batch: list[LandingFile] = []
+        size = 0
+        for file in (f for f in files if f.format == wanted):
+            if batch and (len(batch) == _FILES_A_LOAD or size + file.size_bytes > _BYTES_A_LOAD):
+                yield batch
+                batch, size = [], 0
+            batch.append(file)
+            size += file.size_bytes
+        yield batch

@@ -1,0 +1,145 @@
+"""What lies in a landing folder, and how its files are read line by line when they must be."""
+
+import csv
+import gzip
+import io
+import json
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from backports import zstd
+
+from orchestration.sources import Source
+
+LONGEST_LINE_BYTES = 64 * 1024 * 1024
+_CHUNK_BYTES = 1024 * 1024
+_COMPRESSIONS = (".gz", ".zst")
+csv.field_size_limit(LONGEST_LINE_BYTES)
+
+
+@dataclass(frozen=True)
+class LandingFile:
+    """A landed file as it was when the folder was listed; `name` is relative to the folder."""
+
+    path: Path
+    name: str
+    format: str
+    size_bytes: int
+    modified_at: datetime
+
+
+class UnreadableFileError(Exception):
+    """The file as a whole cannot be read now; it is tried again next time."""
+
+
+def list_files(landing: Path, source: Source) -> tuple[list[LandingFile], list[str]]:
+    """List a source's landed files, oldest first, and the names of files of an unknown kind.
+
+    Hidden files and those that end in .tmp or .part are still being written, and left out.
+    """
+    files, ignored = [], []
+    for folder, _, names in os.walk(landing / source.name):
+        for name in names:
+            path = Path(folder, name)
+            if name.startswith(".") or path.suffix in (".tmp", ".part"):
+                continue
+            bare = path.with_suffix("") if path.suffix in _COMPRESSIONS else path
+            relative = path.relative_to(landing).as_posix()
+            if bare.suffix not in source.formats:
+                ignored.append(relative)
+                continue
+            status = path.stat()
+            modified_at = datetime.fromtimestamp(status.st_mtime, UTC)
+            files.append(LandingFile(path, relative, bare.suffix, status.st_size, modified_at))
+    return sorted(files, key=lambda file: (file.modified_at, file.name)), sorted(ignored)
+
+
+def check_compression(file: LandingFile) -> None:
+    """Read a compressed file to its end: DuckDB takes a truncated one for a shorter one.
+
+    Raises:
+        UnreadableFileError: the file is cut short, damaged or not compressed at all.
+    """
+    if file.path.suffix not in _COMPRESSIONS or file.size_bytes == 0:
+        return
+    with _open(file) as stream:
+        while stream.read(_CHUNK_BYTES):
+            pass
+
+
+def read_lines(
+    file: LandingFile, source: Source
+) -> Iterator[tuple[int, str, None] | tuple[int, None, str]]:
+    """Yield (line number from 1, JSON text, None) or (line number, None, what is wrong with it).
+
+    Blank lines are skipped. A row of a CSV file comes as a JSON object of the declared columns.
+
+    Raises:
+        UnreadableFileError: see `check_compression`.
+    """
+    if file.size_bytes == 0:
+        return
+    with _open(file) as stream:
+        yield from (_csv_rows(stream, source) if file.format == ".csv" else _json_lines(stream))
+
+
+def _json_lines(stream: BinaryIO) -> Iterator[tuple[int, str | None, str | None]]:
+    number = 0
+    # One byte more than allowed: so a line that is too long shows by having no end.
+    while line := stream.readline(LONGEST_LINE_BYTES + 1):
+        number += 1
+        if len(line) > LONGEST_LINE_BYTES:
+            while line and not line.endswith(b"\n"):
+                line = stream.readline(LONGEST_LINE_BYTES)
+            yield number, None, f"the line is longer than {LONGEST_LINE_BYTES // 1024**2} MB"
+            continue
+        try:
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+        except UnicodeDecodeError:
+            yield number, None, "the line is not UTF-8 text"
+            continue
+        if text:
+            yield number, text, None
+
+
+def _csv_rows(stream: BinaryIO, source: Source) -> Iterator[tuple[int, str | None, str | None]]:
+    text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    rows = csv.reader(text)
+    try:
+        header = [name.strip() for name in next(rows, [])]
+        wanted = [name for name in header if name in source.structure]
+        for row in rows:
+            if not row:
+                continue
+            if len(row) != len(header):
+                problem = f"the row has {len(row)} columns, the header has {len(header)}"
+                yield rows.line_num, None, problem
+                continue
+            values = dict(zip(header, row, strict=True))
+            record = json.dumps({name: values[name] for name in wanted}, ensure_ascii=False)
+            if any("\udc80" <= character <= "\udcff" for character in record):
+                yield rows.line_num, None, "the row is not UTF-8 text"
+            else:
+                yield rows.line_num, record, None
+    except csv.Error as error:
+        raise UnreadableFileError(f"not a CSV file: {error}") from None
+
+
+@contextmanager
+def _open(file: LandingFile) -> Iterator[BinaryIO]:
+    opener = {".gz": gzip.open, ".zst": zstd.open}.get(file.path.suffix, open)
+    try:
+        with opener(file.path, "rb") as stream:
+            yield stream
+    except EOFError:
+        raise UnreadableFileError("the compressed file is cut short") from None
+    except (gzip.BadGzipFile, zlib.error, zstd.ZstdError) as error:
+        raise UnreadableFileError(f"the compressed file is damaged: {error}") from None
+    except OSError as error:
+        raise UnreadableFileError(error.strerror or str(error)) from None

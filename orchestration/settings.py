@@ -1,0 +1,106 @@
+"""Where things are, and what the organisation has set."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import yaml
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+# Nobody is told what an organisation does with its warehouse.
+os.environ.setdefault("DO_NOT_TRACK", "1")
+os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
+os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+
+
+class UserError(Exception):
+    """Something that a person can put right; its text says what and how, and needs no traceback."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The organisation's settings, checked, and the folders under AI_USAGE_HOME."""
+
+    home: Path
+    reporting_time_zone: str
+    session_idle_minutes: int
+    gateway_addresses: list[str]
+
+    @property
+    def landing(self) -> Path:
+        """What the gateways leave."""
+        return self.home / "landing"
+
+    @property
+    def raw(self) -> Path:
+        """What was taken in, typed, as Parquet."""
+        return self.home / "raw"
+
+    @property
+    def warehouse(self) -> Path:
+        """The file that dbt builds in; nobody else opens it."""
+        return self.home / "warehouse.duckdb"
+
+    @property
+    def published(self) -> Path:
+        """What people and BI tools read."""
+        return self.home / "published"
+
+
+def load_settings() -> Settings:
+    """Read `vars` of dbt_project.yml and the environment variables AI_USAGE_<NAME> over them.
+
+    Raises:
+        UserError: a setting is wrong; the text names it and says what is allowed.
+    """
+    variables = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())["vars"]
+
+    def setting(name: str) -> str:
+        value = variables[name]
+        default = ",".join(value) if isinstance(value, list) else str(value)
+        return os.environ.get(f"AI_USAGE_{name.upper()}", default).strip()
+
+    zone = setting("reporting_time_zone")
+    try:
+        ZoneInfo(zone)
+    except (ValueError, OSError):
+        raise UserError(
+            f"reporting_time_zone is {zone!r}, which is no time zone. Set it in dbt_project.yml or "
+            "AI_USAGE_REPORTING_TIME_ZONE to an IANA name such as Europe/Berlin."
+        ) from None
+
+    minutes = setting("session_idle_minutes")
+    if not minutes.isdigit() or int(minutes) == 0:
+        raise UserError(
+            f"session_idle_minutes is {minutes!r}. Set it in dbt_project.yml or "
+            "AI_USAGE_SESSION_IDLE_MINUTES to a whole number of minutes, such as 30."
+        )
+
+    addresses = [a.strip() for a in setting("gateway_addresses").split(",") if a.strip()]
+    for address in addresses:
+        host, _, port = address.rpartition(":")
+        if not host or not port.isdigit():
+            raise UserError(
+                f"gateway_addresses has {address!r}. Set it in dbt_project.yml or "
+                "AI_USAGE_GATEWAY_ADDRESSES to host:port, several with commas between them."
+            )
+
+    home = Path(os.environ.get("AI_USAGE_HOME") or PROJECT / "data").expanduser().resolve()
+    settings = Settings(home, zone, int(minutes), addresses)
+    for folder in (settings.landing, settings.raw, settings.published, home / "tmp"):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(_unwritable(home, error.strerror)) from None
+        if not os.access(folder, os.W_OK):
+            raise UserError(_unwritable(folder, "no permission to write"))
+    # dbt reads its paths and settings from the environment too.
+    os.environ["AI_USAGE_HOME"] = str(home)
+    return settings
+
+
+def _unwritable(folder: Path, why: str | None) -> str:
+    return f"AI_USAGE_HOME: cannot write in {folder} ({why}). Set AI_USAGE_HOME to a writable folder."

@@ -1,0 +1,65 @@
+-- The general format for every gateway that has none of its own: one row per request, flat.
+-- Input tokens include both cache columns, output tokens include reasoning.
+select
+    given(request_id) as request_id,
+    as_time(requested_at) as requested_at,
+    given(provider) as provider,
+    given(model) as model,
+    given(user_id) as user_id,
+    given(user_name) as user_name,
+    given(team_id) as team_id,
+    given(session_id) as session_id,
+    given(prompt_id) as prompt_id,
+    coalesce(lower(given(status)), 'success') as status,
+    given(error_type) as error_type,
+    coalesce(as_flag(is_cache_hit), false) as is_cache_hit,
+    as_count(input_tokens) as input_tokens,
+    as_count(cache_read_tokens) as cache_read_tokens,
+    as_count(cache_write_tokens) as cache_write_tokens,
+    as_count(output_tokens) as output_tokens,
+    as_count(reasoning_tokens) as reasoning_tokens,
+    try_cast(given(response_time_ms) as double) as response_time_ms,
+    try_cast(given(time_to_first_token_ms) as double) as time_to_first_token_ms,
+    as_money(cost_usd) as cost_usd,
+
+    cast(as_time(requested_at) as date) as event_date,
+    concat_ws('; ',
+        missing(request_id, 'request_id'),
+        missing(requested_at, 'requested_at'),
+        missing(provider, 'provider'),
+        missing(model, 'model'),
+        bad_time(requested_at, 'requested_at'),
+        case
+            when lower(given(status)) not in ('success', 'failure')
+                then 'status is neither success nor failure'
+        end,
+        bad_flag(is_cache_hit, 'is_cache_hit'),
+        bad_count(input_tokens, 'input_tokens'),
+        bad_count(cache_read_tokens, 'cache_read_tokens'),
+        bad_count(cache_write_tokens, 'cache_write_tokens'),
+        bad_count(output_tokens, 'output_tokens'),
+        bad_count(reasoning_tokens, 'reasoning_tokens'),
+        bad_duration(response_time_ms, 'response_time_ms'),
+        bad_duration(time_to_first_token_ms, 'time_to_first_token_ms'),
+        bad_money(cost_usd, 'cost_usd'),
+        case
+            when coalesce(as_count(cache_read_tokens), 0) + coalesce(as_count(cache_write_tokens), 0)
+                > abs(coalesce(as_count(input_tokens), 0))
+                then 'cache tokens exceed input_tokens, which must include them'
+        end,
+        case
+            when coalesce(as_count(reasoning_tokens), 0) > abs(coalesce(as_count(output_tokens), 0))
+                then 'reasoning_tokens exceed output_tokens, which must include them'
+        end
+    ) as reject_reason,
+    {
+        'request_id': request_id, 'requested_at': requested_at, 'provider': provider,
+        'model': model, 'status': status, 'is_cache_hit': is_cache_hit,
+        'input_tokens': input_tokens, 'cache_read_tokens': cache_read_tokens,
+        'cache_write_tokens': cache_write_tokens, 'output_tokens': output_tokens,
+        'reasoning_tokens': reasoning_tokens, 'response_time_ms': response_time_ms,
+        'time_to_first_token_ms': time_to_first_token_ms, 'cost_usd': cost_usd
+    } as reject_text,
+    landing_file,
+    line_number
+from landing

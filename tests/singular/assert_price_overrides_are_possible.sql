@@ -1,0 +1,17 @@
+-- No override has a negative price, or a period that ends before it starts.
+with overrides as (
+
+    select * from {{ ref('price_overrides') }}
+
+)
+
+select * from overrides
+where
+    valid_to <= valid_from
+    or least(
+        input_usd_per_million_tokens,
+        cache_read_usd_per_million_tokens,
+        cache_write_usd_per_million_tokens,
+        output_usd_per_million_tokens,
+        reasoning_usd_per_million_tokens
+    ) < 0
