@@ -5,9 +5,10 @@
    inserted in one transaction, so it does not matter who builds, in what order, or after what
    crash: a build always ends with what a full refresh would give. #}
 
-{# The versions that a model's days have now: none, if it is to be built anew. #}
-{% macro built_versions(relation) -%}
-    {%- if load_relation(relation) is none or flags.FULL_REFRESH -%}
+{# The versions that the days of a model in this schema have now: none, if it is to be built anew. #}
+{% macro built_versions(model_name) -%}
+    {%- set relation = adapter.get_relation(this.database, this.schema, model_name) -%}
+    {%- if relation is none or flags.FULL_REFRESH -%}
     select cast(null as date) as usage_date, cast(null as varchar) as version where false
     {%- else -%}
     select distinct usage_date, version from {{ relation }}
@@ -23,7 +24,7 @@
     {%- else -%}
     select coalesce(wanted.usage_date, built.usage_date)
     from {{ ref('int_request_versions') }} as wanted
-    full join ({{ built_versions(this) }}) as built on wanted.usage_date = built.usage_date
+    full join ({{ built_versions(this.identifier) }}) as built on wanted.usage_date = built.usage_date
     where wanted.version is distinct from built.version
     {%- endif -%}
 {%- endmacro %}
@@ -36,4 +37,16 @@
 
     insert into {{ arguments.target_relation }} ({{ columns }})
     select {{ columns }} from {{ arguments.temp_relation }}
+{%- endmacro %}
+
+{# int_usage_dates says which days int_requests holds after a build: all of them, on a full refresh
+   of both. Refreshed alone int_requests would be left with a few days. #}
+{% macro refuse_full_refresh_without(relation) -%}
+    {%- set missing = 'model.ai_usage.' ~ relation.identifier not in selected_resources -%}
+    {%- if execute and flags.FULL_REFRESH and missing and model.unique_id in selected_resources -%}
+        {{ exceptions.raise_compiler_error(
+            'A full refresh of ' ~ this.identifier ~ ' needs ' ~ relation.identifier
+            ~ ' too: select +' ~ this.identifier ~ ' instead.'
+        ) }}
+    {%- endif -%}
 {%- endmacro %}

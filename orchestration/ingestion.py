@@ -1,4 +1,4 @@
-"""From landing/ to raw/: landed files become typed Parquet, in loads that happen whole or not at all.
+"""From landing/ to raw/: landed files become typed Parquet, in loads that happen whole or not.
 
 A load is written under raw/.loading, judged, moved into place, and then entered in the ledger
 raw/loads. Whatever has no entry there is what a crash left, and is removed before the next load.
@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 import duckdb
 
+from orchestration.files import quoted
 from orchestration.landing import LandingFile, UnreadableFileError, check_compression, list_files
 from orchestration.loading import load
 from orchestration.settings import Settings, UserError
@@ -34,6 +35,22 @@ class Summary:
     rejections: list[tuple[str, int, str]] = field(default_factory=list)
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
+
+    def sentence(self) -> str:
+        """Say it in a line, and whatever a person should look at in a line each."""
+        lines = [f"{self.accepted:,} events from {self.files:,} new files"]
+        if not self.files:
+            lines = ["nothing new"]
+        if self.rejected:
+            lines[0] += f", {self.rejected:,} bad records set aside in raw/rejected:"
+            lines += [f"{file} line {line}: {why}" for file, line, why in self.rejections[:3]]
+            if self.rejected > 3:
+                lines.append(f"and {self.rejected - 3:,} more")
+        for file, why in self.unreadable:
+            lines.append(f"{file} cannot be read and is tried again next time: {why}")
+        for file in self.ignored:
+            lines.append(f"{file} is ignored: this is no kind of file that is read here")
+        return "\n                      ".join(lines)
 
 
 def ingest(
@@ -90,13 +107,31 @@ def remove_unfinished_loads(settings: Settings) -> None:
             path.unlink()
 
 
-def _ledger(settings: Settings) -> set[tuple[str, int, datetime]]:
-    loads = settings.raw / "loads"
-    if not any(loads.glob("*.parquet")):
-        return set()
-    query = f"select landing_file, size_bytes, landed_at from read_parquet('{loads}/*.parquet')"
+def ledger_counts(settings: Settings) -> dict[str, int]:
+    """Count what raw/ holds: event files, loads, and rejected records."""
     with duckdb.connect() as connection:
-        rows = connection.execute(query).fetchall()
+        rejected = 0
+        if any(settings.raw.glob("rejected/*.parquet")):
+            query = (
+                f"select count(*) from read_parquet('{quoted(settings.raw)}/rejected/*.parquet')"
+            )
+            (rejected,) = connection.execute(query).fetchone()
+    return {
+        "files": sum(1 for _ in settings.raw.glob("*/event_date=*/*.parquet")),
+        "loads": sum(1 for _ in settings.raw.glob("loads/*.parquet")),
+        "rejected": rejected,
+    }
+
+
+def _ledger(settings: Settings) -> set[tuple[str, int, datetime]]:
+    """Return name, size and time of every file that was taken in, as it was then."""
+    if not any(settings.raw.glob("loads/*.parquet")):
+        return set()
+    with duckdb.connect() as connection:
+        rows = connection.execute(
+            "select landing_file, size_bytes, landed_at "
+            f"from read_parquet('{quoted(settings.raw)}/loads/*.parquet')"
+        ).fetchall()
     return {(name, size, landed_at.replace(tzinfo=UTC)) for name, size, landed_at in rows}
 
 

@@ -103,4 +103,6 @@ def load_settings() -> Settings:
 
 
 def _unwritable(folder: Path, why: str | None) -> str:
-    return f"AI_USAGE_HOME: cannot write in {folder} ({why}). Set AI_USAGE_HOME to a writable folder."
+    return (
+        f"AI_USAGE_HOME: cannot write in {folder} ({why}). Set AI_USAGE_HOME to a writable folder."
+    )

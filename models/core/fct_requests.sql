@@ -30,7 +30,7 @@ priced as (
         models.ai_service,
         prices.price_id,
         case
-            -- Nobody charges for an answer from the gateway's own cache or a failure without tokens.
+            -- An answer from the gateway's own cache is free, and so is a failure without tokens.
             when requests.is_cache_hit then 0
             when
                 requests.status = 'failure' and requests.input_tokens + requests.output_tokens = 0

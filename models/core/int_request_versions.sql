@@ -1,6 +1,9 @@
 with requests as (
 
-    select distinct usage_date, built_at from {{ ref('int_requests') }}
+    select distinct
+        usage_date,
+        built_at
+    from {{ ref('int_requests') }}
 
 ),
 
@@ -13,8 +16,9 @@ prices as (
 
 ai_services as (
 
-    select md5(string_agg(concat_ws(' ', provider, model, ai_service), ' ' order by provider, model))
-        as version
+    select
+        md5(string_agg(concat_ws(' ', provider, model, ai_service), ' ' order by provider, model))
+            as version
     from {{ ref('dim_models') }}
 
 ),

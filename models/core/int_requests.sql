@@ -1,113 +1,23 @@
-{{ config(materialized='incremental', incremental_strategy='replace_usage_dates') }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_usage_dates',
+    on_schema_change='fail'
+) }}
+{{ refuse_full_refresh_without(ref('int_usage_dates')) }}
 
--- depends_on: {{ ref('int_event_dates_to_read') }}
+with requests as (
 
-with events as (
-
-    select * exclude (is_request, landed_at)
-    from {{ ref('int_requests_unioned') }}
-    where
-        is_request
-        {% if is_incremental() %}
-        and event_date in (select event_date from {{ ref('int_event_dates_to_read') }})
-        {% endif %}
+    select * from {{ ref('int_changed_requests') }}
 
 ),
 
-usage_dates as (
-
-    select * from {{ ref('int_usage_dates') }}
-
-),
-
--- Most requests come once; only the few that come again are sorted and merged.
-repeated as (
-
-    select request_id
-    from events
-    group by request_id
-    having count(*) > 1
-
-),
-
-ranked as (
-
-    select
-        *,
-        -- The gateway's own record first, the fullest of those, and for the rest any fixed order.
-        row_number() over (
-            partition by request_id
-            order by
-                is_client_view, source = 'otel', not has_usage, status = 'failure',
-                completed_at desc nulls last, input_uncached_tokens desc, hash(events)
-        ) as precedence
-    from events
-    where request_id in (select request_id from repeated)
-
-),
-
--- Of each column the first in that order which is known: the others fill the first one's gaps.
-merged as (
-
-    select
-        request_id,
-        {%- for column in [
-            'source', 'prompt_id', 'reported_session_id', 'is_session_id_doubtful', 'user_id',
-            'user_name', 'team_id', 'provider', 'model', 'status', 'error_type',
-            'reported_cost_usd', 'is_cache_hit', 'requested_at', 'first_token_at', 'completed_at',
-            'input_uncached_tokens', 'cache_read_tokens', 'cache_write_tokens',
-            'output_tokens_without_reasoning', 'reasoning_tokens'
-        ] %}
-        arg_min({{ column }}, precedence) as {{ column }},
-        {%- endfor %}
-        bool_and(is_client_view) as is_client_view
-    from ranked
-    group by request_id
-
-),
-
-requests as (
-
-    select * exclude (has_usage, event_date) from events
-    where request_id not in (select request_id from repeated)
-
-    union all by name
-
-    select * from merged
-
-),
-
-localized as (
-
-    select
-        requests.*,
-        {{ local_time('requested_at') }} as requested_at_local
-    from requests
-    -- What only the client has seen of a gateway's traffic is no request of its own.
-    where not is_client_view
-
-),
-
-dated as (
-
-    select
-        localized.*,
-        usage_dates.usage_date,
-        usage_dates.version
-    from localized
-    inner join usage_dates on cast(localized.requested_at_local as date) = usage_dates.usage_date
-    {% if is_incremental() %}
-    where usage_dates.needs_rebuild
-    {% endif %}
-
-),
 -- A doubtful session id that no other request of the day shares is one that was made up for it.
 made_up_session_ids as (
 
     select
         reported_session_id,
         usage_date
-    from dated
+    from requests
     where is_session_id_doubtful
     group by reported_session_id, usage_date
     having count(*) = 1
@@ -125,7 +35,7 @@ with_reported_session as (
                 then null
             else reported_session_id
         end as known_session_id
-    from dated
+    from requests
 
 ),
 
@@ -135,7 +45,8 @@ after_pauses as (
     select
         *,
         requested_at
-        - lag(requested_at) over (partition by user_id, usage_date order by requested_at, request_id)
+        - lag(requested_at)
+            over (partition by user_id, usage_date order by requested_at, request_id)
         <= interval '{{ setting("session_idle_minutes") }} minutes' is true as goes_on
     from with_reported_session
     where known_session_id is null and user_id is not null

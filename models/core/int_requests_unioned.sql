@@ -17,7 +17,8 @@ totalled as (
     select
         *,
         coalesce(input_tokens, 0) + case
-            when coalesce(cache_read_tokens, 0) + coalesce(cache_write_tokens, 0)
+            when
+                coalesce(cache_read_tokens, 0) + coalesce(cache_write_tokens, 0)
                 > coalesce(input_tokens, 0)
                 then coalesce(cache_read_tokens, 0) + coalesce(cache_write_tokens, 0)
             else 0
@@ -42,7 +43,10 @@ disjoint_tokens as (
         -- Null where the event does not tell its usage: another event of the request may.
         case
             when has_usage
-                then all_input_tokens - coalesce(cache_read_tokens, 0) - coalesce(cache_write_tokens, 0)
+                then
+                    all_input_tokens
+                    - coalesce(cache_read_tokens, 0)
+                    - coalesce(cache_write_tokens, 0)
         end as input_uncached_tokens,
         case when has_usage then coalesce(cache_read_tokens, 0) end as cache_read_tokens,
         case when has_usage then coalesce(cache_write_tokens, 0) end as cache_write_tokens,

@@ -48,7 +48,7 @@ wanted as (
 
 built as (
 
-    {{ built_versions(api.Relation.create(this.database, this.schema, 'int_requests')) }}
+    {{ built_versions('int_requests') }}
 
 ),
 
@@ -58,7 +58,7 @@ compared as (
         coalesce(wanted.usage_date, built.usage_date) as usage_date,
         wanted.version,
         coalesce(wanted.event_dates, []) as event_dates,
-        wanted.version is distinct from built.version as has_changed
+        (wanted.version is distinct from built.version) as has_changed
     from wanted
     full join built on wanted.usage_date = built.usage_date
 

@@ -6,7 +6,8 @@ with source as (
 
 spans as (
 
-    select * from source where is_genai
+    select * from source
+    where is_genai
 
 ),
 

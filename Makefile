@@ -1,0 +1,46 @@
+# What needs doing, in the order in which a person meets it. `make` alone lists it.
+PYTHON ?= python3.11
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-quick lint format dagster lock clean
+
+help:           ## List these commands
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+run: .venv      ## Take in what has landed, rebuild what changed, test it, publish it
+	@$(BIN)/python -m orchestration
+
+test: .venv lint ## Run everything that CI runs
+	$(BIN)/python -m pytest
+
+test-quick: .venv lint ## Run what is useful while working on a model: under two minutes
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: .venv     ## Check how the code reads
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/sqlfluff lint --processes 2 models tests/singular
+
+format: .venv   ## Mend what lint can mend by itself
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(BIN)/sqlfluff fix --processes 2 models tests/singular
+
+dagster: .venv  ## Open the asset graph and the schedule at http://127.0.0.1:3000
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dagster dev --host 127.0.0.1
+
+lock: .venv     ## Choose versions anew
+	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-strip-extras --group dev pyproject.toml -o requirements.lock
+
+clean:          ## Remove the environment and what dbt left, but no data
+	rm -rf .venv target logs
+
+# Made anew whenever the lock changes. uv takes seconds where pip takes minutes.
+.venv: requirements.lock
+	@echo "Preparing the environment in .venv, once"
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@touch .venv

@@ -1,0 +1,1 @@
+"""Recorded gateway events, and a simulator of an organisation that uses AI."""

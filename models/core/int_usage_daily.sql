@@ -1,0 +1,67 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_usage_dates',
+    on_schema_change='fail'
+) }}
+
+-- What does not add up over hours, models or users, counted at the grain of each daily report.
+with requests as (
+
+    select
+        * exclude (user_id),
+        {{ known_user('user_id') }} as user_id,
+        user_id as user_id_if_known
+    from {{ ref('fct_requests') }}
+    {% if is_incremental() %}
+        where usage_date in ({{ usage_dates_to_rebuild() }})
+    {% endif %}
+
+),
+
+versions as (
+
+    select * from {{ ref('int_request_versions') }}
+
+),
+
+daily as (
+
+    select
+        usage_date,
+        ai_service,
+        user_id,
+        count(*) as requests,
+        count(*) filter (status = 'success') as responses,
+        count(*) filter (status = 'failure') as failed_requests,
+        count(distinct prompt_id) as prompts,
+        count(distinct session_id) as sessions,
+        count(distinct user_id_if_known) as active_users,
+        count(distinct ai_service) as ai_services_used,
+        cast(sum(output_tokens) filter (status = 'success') as bigint) as response_output_tokens,
+        {%- for milliseconds in ['response_time_ms', 'time_to_first_token_ms'] %}
+            sum({{ milliseconds }}) filter (status = 'success') as total_{{ milliseconds }},
+            count({{ milliseconds }}) filter (status = 'success') as timed_{{ milliseconds }},
+        {%- endfor %}
+        {%- for percent in [50, 95, 99] %}
+            quantile_cont(cast(response_time_ms as double), {{ percent / 100 }}) filter (
+                status = 'success'
+            )
+                as p{{ percent }}_response_time_ms,
+        {%- endfor %}
+        grouping(user_id) = 1 as is_by_ai_service
+    from requests
+    group by grouping sets ((usage_date, ai_service), (usage_date, user_id))
+
+),
+
+final as (
+
+    select
+        daily.*,
+        versions.version
+    from daily
+    inner join versions on daily.usage_date = versions.usage_date
+
+)
+
+select * from final

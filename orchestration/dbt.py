@@ -1,0 +1,86 @@
+"""dbt's project as Dagster sees it, and what a failed build says."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject
+
+from orchestration.settings import PROJECT, UserError
+
+DBT = str(Path(sys.executable).with_name("dbt"))
+PROFILES = PROJECT / "profiles"
+# One folder for all runs of the job; dagster-dbt would make a new one for each.
+TARGET = PROJECT / "target" / "nightly"
+
+
+class Translator(DagsterDbtTranslator):
+    """Models are grouped in Dagster by the schema that they are published in."""
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        """Name the group after the schema."""
+        return dbt_resource_props["config"].get("schema") or "core"
+
+
+def project() -> DbtProject:
+    """Return the project, with a manifest that is newer than every file it is made from.
+
+    Raises:
+        UserError: dbt cannot parse the project; says what dbt says.
+    """
+    manifest = PROJECT / "target" / "manifest.json"
+    if not manifest.exists() or manifest.stat().st_mtime < _newest_file():
+        parsed = subprocess.run(
+            [DBT, "--quiet", "parse", "--profiles-dir", str(PROFILES)],
+            cwd=PROJECT,
+            capture_output=True,
+            text=True,
+        )
+        if parsed.returncode:
+            raise UserError(f"dbt cannot parse the project:\n{parsed.stdout}{parsed.stderr}")
+    return DbtProject(project_dir=PROJECT, profiles_dir=PROFILES)
+
+
+def dbt_resource(dbt_project: DbtProject) -> DbtCliResource:
+    """Return the dbt beside this Python, whatever is on the PATH."""
+    return DbtCliResource(project_dir=dbt_project, profiles_dir=str(PROFILES), dbt_executable=DBT)
+
+
+def public_models(dbt_project: DbtProject) -> list[dict]:
+    """Return the manifest's nodes of the models that are published: those with `access: public`."""
+    return [node for node in _nodes(dbt_project) if node.get("access") == "public"]
+
+
+def nodes_to_build(dbt_project: DbtProject) -> int:
+    """Count the models, seeds and data tests of a build."""
+    return len(_nodes(dbt_project))
+
+
+def failures(target: Path) -> str:
+    """Return what stopped the last build: a line for each node that failed, with its file."""
+    results = json.loads((target / "run_results.json").read_text())["results"]
+    manifest = json.loads((target / "manifest.json").read_text())
+    lines = []
+    for result in results:
+        if result["status"] in ("error", "fail", "runtime error"):
+            node = manifest["nodes"].get(result["unique_id"]) or {}
+            message = (result["message"] or "").strip().replace("\n", "\n      ")
+            lines.append(f"  {node.get('original_file_path')}: {node.get('name')}\n      {message}")
+    return "\n".join(lines)
+
+
+def _nodes(dbt_project: DbtProject) -> list[dict]:
+    return [
+        node
+        for node in json.loads(dbt_project.manifest_path.read_text())["nodes"].values()
+        if node["resource_type"] in ("model", "seed", "test")
+    ]
+
+
+def _newest_file() -> float:
+    folders = ("models", "macros", "seeds", "tests/generic", "tests/singular", "profiles")
+    paths = [path for folder in folders for path in (PROJECT / folder).rglob("*.*")]
+    return max(path.stat().st_mtime for path in [*paths, PROJECT / "dbt_project.yml"])

@@ -1,0 +1,153 @@
+"""The way out: the tables that were built and tested become what people and BI tools read.
+
+    published/versions/<time>/      reports.duckdb, parquet/<schema>/<table>.parquet, build.json
+    published/current, previous     links to a version each
+    published/reports.duckdb        always of the current version, and so is
+    published/parquet
+
+One link is swapped, so tables and files of different nights are never seen beside each other, and
+whoever has the version before open keeps it.
+"""
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import duckdb
+
+from orchestration.files import quoted, sync
+from orchestration.settings import PROJECT, Settings, UserError
+
+# DuckDB before 2.0 cannot open files written in a newer format.
+_STORAGE_VERSION = "v1.0.0"
+
+
+@dataclass(frozen=True)
+class Build:
+    """What build.json says of a published version; `tables` maps schema.table to rows."""
+
+    built_at: str
+    inputs: str
+    core: str
+    reporting_time_zone: str
+    tables: dict[str, int]
+
+
+def fingerprint(settings: Settings) -> str:
+    """Identify all that the tables are made of: events, models, seeds, settings and list prices."""
+    parts = sorted(path.name for path in settings.raw.glob("*/**/*.parquet"))
+    parts += [settings.reporting_time_zone, str(settings.session_idle_minutes)]
+    parts += [*settings.gateway_addresses, version("genai-prices"), version("duckdb")]
+    return _digest(parts, "models", "macros", "seeds", "tests", "orchestration")
+
+
+def core_fingerprint() -> str:
+    """Identify the code of the models that are built day by day: old days lack what it changes."""
+    return _digest([], "models/staging", "models/core", "macros")
+
+
+def _digest(parts: list[str], *folders: str) -> str:
+    for folder in folders:
+        for path in sorted((PROJECT / folder).rglob("*.*")):
+            if path.suffix in (".sql", ".yml", ".csv", ".py"):
+                parts.append(hashlib.sha256(path.read_bytes()).hexdigest())
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def published_build(settings: Settings) -> Build | None:
+    """Return what was published last, or None if nothing was."""
+    try:
+        return Build(**json.loads((settings.published / "current/build.json").read_text()))
+    except (FileNotFoundError, TypeError):
+        return None
+
+
+def publish(settings: Settings, models: list[dict], inputs: str) -> Build:
+    """Copy the public models from the warehouse to a new version, and make it the current one.
+
+    `models` are nodes of dbt's manifest; `inputs` is the fingerprint of what they were built from.
+
+    Raises:
+        UserError: the copy could not be written. The version before stays the current one.
+    """
+    now = datetime.now(UTC)
+    versions = settings.published / "versions"
+    target = versions / f"{now:%Y%m%dT%H%M%S%f}"
+    target.mkdir(parents=True)
+    try:
+        tables = _copy_tables(settings, models, target)
+        build = Build(
+            f"{now:%Y-%m-%d %H:%M:%S} UTC",
+            inputs,
+            core_fingerprint(),
+            settings.reporting_time_zone,
+            tables,
+        )
+        (target / "build.json").write_text(json.dumps(build.__dict__, indent=1))
+        for path in target.rglob("*"):
+            sync(path)
+    except (OSError, duckdb.IOException, duckdb.OutOfMemoryException) as error:
+        shutil.rmtree(target, ignore_errors=True)
+        raise UserError(
+            f"Publishing stopped: {error}. What was published before still stands; put that right "
+            "and run again."
+        ) from error
+
+    current, previous = settings.published / "current", settings.published / "previous"
+    if current.exists():
+        _point(previous, current.readlink())
+    _point(current, target.relative_to(settings.published))
+    for name in ("reports.duckdb", "parquet"):
+        if not (settings.published / name).is_symlink():
+            _point(settings.published / name, Path("current", name))
+    kept = {link.resolve() for link in (current, previous) if link.exists()}
+    for old in versions.iterdir():
+        if old.resolve() not in kept:
+            shutil.rmtree(old)
+    return build
+
+
+def _copy_tables(settings: Settings, models: list[dict], target: Path) -> dict[str, int]:
+    tables = {}
+    with duckdb.connect(config={"temp_directory": str(settings.home / "tmp")}) as connection:
+        connection.execute(
+            f"""
+            attach '{quoted(settings.warehouse)}' as warehouse (read_only);
+            attach '{quoted(target / "reports.duckdb")}' as reports
+                (storage_version '{_STORAGE_VERSION}');
+            """
+        )
+        for model in sorted(models, key=lambda model: (model["schema"], model["name"])):
+            name = f'"{model["schema"]}"."{model["name"]}"'
+            connection.execute(f'create schema if not exists reports."{model["schema"]}"')
+            connection.execute(f"create table reports.{name} as from warehouse.{name}")
+            connection.execute(
+                f"comment on table reports.{name} is '{quoted(model['description'].strip())}'"
+            )
+            for column in model["columns"].values():
+                connection.execute(
+                    f'comment on column reports.{name}."{column["name"]}" '
+                    f"is '{quoted(column['description'].strip())}'"
+                )
+            folder = target / "parquet" / model["schema"]
+            folder.mkdir(parents=True, exist_ok=True)
+            (rows,) = connection.execute(
+                f"copy reports.{name} to '{quoted(folder / model['name'])}.parquet' "
+                "(format parquet, compression zstd)"
+            ).fetchone()
+            tables[f"{model['schema']}.{model['name']}"] = rows
+        connection.execute("detach reports")
+    return tables
+
+
+def _point(link: Path, target: Path) -> None:
+    """Make `link` lead to `target` in one step, so that it always leads somewhere."""
+    temporary = link.with_name(f".{link.name}.new")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(target)
+    temporary.replace(link)
+    sync(link.parent)

@@ -1,0 +1,116 @@
+"""A warehouse of its own for each test, driven in this process."""
+
+import contextlib
+import io
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent
+SHARED = PROJECT.parent / "shared" / "data"
+
+os.chdir(PROJECT)
+os.environ.pop("DAGSTER_HOME", None)
+for name in [name for name in os.environ if name.startswith("AI_USAGE_")]:
+    del os.environ[name]
+
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager  # noqa: E402
+from dbt.cli.main import dbtRunner  # noqa: E402
+
+from orchestration.dbt import project, public_models  # noqa: E402
+from orchestration.ingestion import Summary, ingest  # noqa: E402
+from orchestration.publication import fingerprint, publish  # noqa: E402
+from orchestration.settings import Settings, load_settings  # noqa: E402
+from orchestration.sources import SOURCES  # noqa: E402
+
+
+class Warehouse:
+    """An AI_USAGE_HOME, and what people and the nightly job do with it."""
+
+    def __init__(self, home: Path, target: Path) -> None:
+        self.home, self.target = home, target
+        self.landing, self.raw = home / "landing", home / "raw"
+
+    @property
+    def settings(self) -> Settings:
+        return load_settings()
+
+    def land(self, *files: Path, source: str) -> None:
+        """Copy files into landing/<source>."""
+        folder = self.landing / source
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in files:
+            shutil.copy2(file, folder)
+
+    def write(self, name: str, content: str | bytes) -> Path:
+        """Write a landing file; `name` is relative to landing/."""
+        path = self.landing / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    def ingest(self) -> dict[str, Summary]:
+        return {source.name: ingest(self.settings, source) for source in SOURCES}
+
+    def dbt(self, *arguments: str, check: bool = True) -> str:
+        """Run dbt as an analyst does; return what it printed."""
+        _ = self.settings
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            result = dbtRunner().invoke(
+                [*arguments, "--profiles-dir", "profiles", "--target-path", str(self.target)]
+            )
+        # dbt keeps the file open for the process's life, which here outlives the run.
+        DuckDBConnectionManager.close_all_connections()
+        if check:
+            assert result.success, printed.getvalue()[-5000:]
+        return printed.getvalue()
+
+    def build(self, *arguments: str) -> str:
+        return self.dbt("build", "--exclude-resource-type", "unit_test", *arguments)
+
+    def publish(self) -> None:
+        publish(self.settings, public_models(project()), fingerprint(self.settings))
+
+    def rebuild(self) -> None:
+        """The whole night, without Dagster."""
+        self.ingest()
+        self.build()
+        self.publish()
+
+    def query(self, sql: str) -> list[tuple]:
+        """Query the file that dbt builds in."""
+        with duckdb.connect(str(self.home / "warehouse.duckdb"), read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+    def published(self, sql: str) -> list[tuple]:
+        """Query what BI tools read."""
+        path = self.home / "published" / "reports.duckdb"
+        with duckdb.connect(str(path), read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+
+@pytest.fixture(scope="session")
+def dbt_target(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One target folder for the session, so that dbt parses the project once."""
+    return tmp_path_factory.mktemp("target")
+
+
+@pytest.fixture
+def warehouse(
+    tmp_path: Path, dbt_target: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Warehouse]:
+    monkeypatch.setenv("AI_USAGE_HOME", str(tmp_path / "home"))
+    yield Warehouse(tmp_path / "home", dbt_target)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Real events and traces that lie beside the project, where they do."""
+    if not SHARED.exists():
+        pytest.skip("../shared/data is not here: tests on its events and traces are left out")
+    return SHARED
