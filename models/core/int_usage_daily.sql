@@ -37,6 +37,9 @@ daily as (
         count(distinct session_id) as sessions,
         count(distinct user_id_if_known) as active_users,
         count(distinct ai_service) as ai_services_used,
+        cast(sum(input_tokens) as bigint) as input_tokens,
+        cast(sum(output_tokens) as bigint) as output_tokens,
+        cast(sum(total_tokens) as bigint) as total_tokens,
         cast(sum(output_tokens) filter (status = 'success') as bigint) as response_output_tokens,
         {%- for milliseconds in ['response_time_ms', 'time_to_first_token_ms'] %}
             sum({{ milliseconds }}) filter (status = 'success') as total_{{ milliseconds }},

@@ -43,6 +43,8 @@ hourly as (
             cast(sum({{ tokens }}) as bigint) as {{ tokens }},
         {%- endfor %}
         cast(coalesce(sum(total_tokens) filter (cost_usd is null), 0) as bigint) as unpriced_tokens,
+        sum(response_time_ms) filter (status = 'success') as total_response_time_ms,
+        count(response_time_ms) filter (status = 'success') as timed_responses,
         sum(cost_usd) as cost_usd,
         sum(reported_cost_usd) as reported_cost_usd
     from requests

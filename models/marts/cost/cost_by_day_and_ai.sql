@@ -4,27 +4,14 @@ with usage_hourly as (
 
 ),
 
-daily as (
+final as (
 
     select
         usage_date,
         ai_service,
-        cast(sum(total_tokens) as bigint) as total_tokens,
-        sum(cost_usd) as cost_usd,
-        sum(reported_cost_usd) as reported_cost_usd,
-        cast(sum(unpriced_tokens) as bigint) as unpriced_tokens
+        {{ cost_measures() }}
     from usage_hourly
     group by usage_date, ai_service
-
-),
-
-final as (
-
-    select
-        *,
-        {{ cost_per_million_tokens('cost_usd', 'total_tokens - unpriced_tokens') }}
-            as cost_per_million_tokens_usd
-    from daily
 
 )
 

@@ -1,0 +1,18 @@
+with session_days as (
+
+    select * from {{ ref('int_session_days') }}
+
+),
+
+final as (
+
+    select
+        session_id,
+        ai_service,
+        {{ session_measures() }}
+    from session_days
+    group by session_id, ai_service
+
+)
+
+select * from final

@@ -1,0 +1,50 @@
+with usage_by_period as (
+
+    select * from {{ ref('int_usage_by_period') }}
+
+),
+
+measured as (
+
+    select
+        period_type,
+        period_start,
+        ai_service,
+        is_complete,
+        prompts,
+        requests,
+        active_users,
+        total_tokens,
+        cost_usd,
+        total_response_time_ms / nullif(timed_responses, 0) as avg_response_time_ms
+    from usage_by_period
+
+),
+
+final as (
+
+    select
+        measured.*,
+        {{ growth('prompts') }},
+        {{ growth('requests') }},
+        {{ growth('active_users') }},
+        {{ growth('total_tokens') }},
+        {{ growth('cost_usd') }},
+        {{ growth('avg_response_time_ms') }}
+    from measured
+    -- Growth between whole periods only: half a month is no collapse.
+    left join measured as period_before
+        on
+            measured.period_type = period_before.period_type
+            and measured.ai_service = period_before.ai_service
+            and measured.is_complete
+            and period_before.is_complete
+            and measured.period_start = case
+                when measured.period_type = 'week'
+                    then period_before.period_start + interval 1 week
+                else period_before.period_start + interval 1 month
+            end
+
+)
+
+select * from final

@@ -1,0 +1,21 @@
+with usage_hourly as (
+
+    select * from {{ ref('int_usage_hourly') }}
+
+),
+
+final as (
+
+    select
+        user_id,
+        ai_service,
+        cast(sum(input_tokens) as bigint) as input_tokens,
+        cast(sum(output_tokens) as bigint) as output_tokens,
+        cast(sum(total_tokens) as bigint) as total_tokens,
+        cast(sum(requests) as bigint) as requests
+    from usage_hourly
+    group by user_id, ai_service
+
+)
+
+select * from final

@@ -1,0 +1,25 @@
+with usage_daily as (
+
+    select * from {{ ref('int_usage_daily') }}
+    where not is_by_ai_service
+
+),
+
+final as (
+
+    select
+        usage_date,
+        user_id,
+        prompts,
+        requests,
+        failed_requests,
+        ai_services_used,
+        sessions,
+        input_tokens,
+        output_tokens,
+        total_tokens
+    from usage_daily
+
+)
+
+select * from final

@@ -1,0 +1,60 @@
+-- Tokens, requests and cost of every table that adds up equal those of core.fct_requests, to the
+-- last digit. Of the trends, which hold everything by week and again by month, the weeks are added.
+{% set cuts = {
+    'fct_sessions': ['requests', 'total_tokens', 'cost_usd'],
+    'usage_by_ai_service': ['requests', 'failed_requests', 'input_tokens', 'output_tokens', 'total_tokens'],
+    'usage_by_user': ['requests', 'failed_requests', 'input_tokens', 'output_tokens', 'total_tokens'],
+    'tokens_by_day_and_ai': ['requests', 'input_tokens', 'output_tokens', 'total_tokens'],
+    'tokens_by_ai': ['input_tokens', 'output_tokens', 'total_tokens'],
+    'tokens_by_user_and_ai': ['requests', 'input_tokens', 'output_tokens', 'total_tokens'],
+    'token_usage_details': ['tokens'],
+    'user_prompts': ['requests', 'responses'],
+    'requests_over_time': ['requests', 'failed_requests'],
+    'total_prompts_by_ai': ['requests'],
+    'cost_by_day_and_ai': ['total_tokens', 'cost_usd', 'reported_cost_usd', 'unpriced_tokens'],
+    'cost_by_day_and_user': ['total_tokens', 'cost_usd', 'reported_cost_usd', 'unpriced_tokens'],
+    'cost_by_day_ai_and_user': ['total_tokens', 'cost_usd', 'reported_cost_usd', 'unpriced_tokens'],
+    'time_of_use': ['requests', 'total_tokens', 'cost_usd'],
+    'long_term_trends': ['requests', 'total_tokens', 'cost_usd'],
+    'response_averages_by_ai': ['responses'],
+    'response_averages_by_user': ['responses'],
+    'data_quality': ['requests'],
+} %}
+
+with requests as (
+
+    select
+        count(*) as requests,
+        count(*) filter (status = 'success') as responses,
+        count(*) filter (status = 'failure') as failed_requests,
+        sum(input_tokens) as input_tokens,
+        sum(output_tokens) as output_tokens,
+        sum(total_tokens) as total_tokens,
+        sum(total_tokens) as tokens,
+        coalesce(sum(total_tokens) filter (cost_usd is null), 0) as unpriced_tokens,
+        sum(cost_usd) as cost_usd,
+        sum(reported_cost_usd) as reported_cost_usd
+    from {{ ref('fct_requests') }}
+
+),
+
+cuts as (
+
+    {% for table, measures in cuts.items() %}
+        {% set outer = loop %}
+        {% for measure in measures %}
+            select
+                '{{ table }}.{{ measure }}' as cut,
+                cast(sum(cut.{{ measure }}) as varchar) as total,
+                cast(any_value(requests.{{ measure }}) as varchar) as total_of_requests
+            from {{ ref(table) }} as cut
+            cross join requests
+            {{ "where cut.period_type = 'week'" if table == 'long_term_trends' }}
+            {{ 'union all' if not (loop.last and outer.last) }}
+        {% endfor %}
+    {% endfor %}
+
+)
+
+select * from cuts
+where total is distinct from total_of_requests
