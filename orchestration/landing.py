@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import os
+import stat
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,20 +45,31 @@ def list_files(landing: Path, source: Source) -> tuple[list[LandingFile], list[s
     Hidden files and those that end in .tmp or .part are still being written, and left out.
     """
     files, ignored = [], []
-    for folder, _, names in os.walk(landing / source.name):
+    for folder, folders, names in os.walk(landing / source.name):
+        folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
             path = Path(folder, name)
             if name.startswith(".") or path.suffix in (".tmp", ".part"):
                 continue
             bare = path.with_suffix("") if path.suffix in _COMPRESSIONS else path
             relative = path.relative_to(landing).as_posix()
-            if bare.suffix not in source.formats:
-                ignored.append(relative)
+            status = _status(path)
+            if bare.suffix not in source.formats or not status:
+                ignored.append(relative.encode(errors="replace").decode())
                 continue
-            status = path.stat()
             modified_at = datetime.fromtimestamp(status.st_mtime, UTC)
             files.append(LandingFile(path, relative, bare.suffix, status.st_size, modified_at))
     return sorted(files, key=lambda file: (file.modified_at, file.name)), sorted(ignored)
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """Return a regular file's status, and None of anything else: a pipe, a link to nowhere."""
+    try:
+        str(path).encode()
+        status = path.stat()
+    except (OSError, UnicodeEncodeError):  # no database takes a name that is not UTF-8
+        return None
+    return status if stat.S_ISREG(status.st_mode) else None
 
 
 def check_compression(file: LandingFile) -> None:
@@ -110,25 +122,34 @@ def _json_lines(stream: BinaryIO) -> Iterator[tuple[int, str | None, str | None]
 
 def _csv_rows(stream: BinaryIO, source: Source) -> Iterator[tuple[int, str | None, str | None]]:
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    rows = csv.reader(text)
-    try:
-        header = [name.strip() for name in next(rows, [])]
-        wanted = [name for name in header if name in source.structure]
-        for row in rows:
-            if not row:
-                continue
-            if len(row) != len(header):
-                problem = f"the row has {len(row)} columns, the header has {len(header)}"
-                yield rows.line_num, None, problem
-                continue
+    # Strict, or a quote that is never closed makes one good row of all that follows it.
+    rows = csv.reader(text, strict=True)
+    header: list[str] = []
+    while True:
+        number = rows.line_num + 1
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield number, None, f"the row is not CSV: {error}"
+            continue
+        if not row:
+            continue
+        if not header:
+            header = [name.strip() for name in row]
+            wanted = [name for name in header if name in source.structure]
+            if not wanted:
+                yield number, None, "the header has none of the columns that are read"
+            if len(wanted) > len(set(wanted)):
+                raise UnreadableFileError("the header has a column twice")
+        elif len(row) != len(header):
+            yield number, None, f"the row has {len(row)} columns, the header has {len(header)}"
+        else:
             values = dict(zip(header, row, strict=True))
             record = json.dumps({name: values[name] for name in wanted}, ensure_ascii=False)
-            if any("\udc80" <= character <= "\udcff" for character in record):
-                yield rows.line_num, None, "the row is not UTF-8 text"
-            else:
-                yield rows.line_num, record, None
-    except csv.Error as error:
-        raise UnreadableFileError(f"not a CSV file: {error}") from None
+            is_text = not any("\udc80" <= character <= "\udcff" for character in record)
+            yield (number, record, None) if is_text else (number, None, "the row is not UTF-8 text")
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from orchestration.files import quoted, sync
 from orchestration.landing import LandingFile
 from orchestration.reading import land_json, land_lines, land_parquet
 from orchestration.settings import Settings
-from orchestration.sources import MACROS, Source
+from orchestration.sources import MACROS, PROFILE, Source
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,8 @@ class _Load:
         self.register_files()
         if not self.write_if_all_is_good():
             self.write_good_and_bad()
+        if len(self.unreadable) == len(self.files):
+            return Loaded(0, 0, 0, [], self.unreadable)
         profile = self.profile()
         rejections = self.connection.execute(
             "select landing_file, line_number, reason from rejected order by all limit 3"
@@ -124,7 +126,8 @@ class _Load:
                 reject_reason,
                 -- Cut, since a value in the wrong place may be anything.
                 regexp_replace(
-                    cast(to_json(reject_text) as varchar), '"([^"]{{40}})[^"]*"', '"\\1..."', 'g'
+                    cast(to_json(reject_text) as varchar),
+                    '"((?:[^"\\\\]|\\\\.){{40}})(?:[^"\\\\]|\\\\.)*"', '"\\1..."', 'g'
                 ),
                 case
                     when event_date between date '2000-01-01' and current_date then event_date
@@ -173,45 +176,16 @@ class _Load:
 
     def profile(self) -> pd.DataFrame:
         """One row per landing file: counts of events, and the extremes that expectations judge."""
-        source, tokens = self.source, ", ".join(self.source.tokens)
         return self.connection.execute(
-            f"""
-            with good as (
-                select
-                    landing_file,
-                    count(*) filter ({source.counted}) as accepted,
-                    count(*) - count({source.key}) as without_key,
-                    min({source.time}) as first_at,
-                    max({source.time}) as last_at,
-                    min(least({tokens})) as fewest_tokens,
-                    max(greatest({tokens})) as most_tokens
-                from {self.written}
-                group by all
-            ),
-
-            bad as (
-                select landing_file, count(*) as rejected from rejected group by all
+            PROFILE.format(
+                events=self.written,
+                load_id=self.id,
+                source=self.source.name,
+                counted=self.source.counted,
+                key=self.source.key,
+                time=self.source.time,
+                tokens=", ".join(self.source.tokens),
             )
-
-            select
-                '{self.id}' as load_id,
-                '{source.name}' as source,
-                landing_file,
-                size_bytes,
-                landed_at,
-                coalesce(accepted, 0) + coalesce(rejected, 0) as events_received,
-                coalesce(accepted, 0) as events_accepted,
-                coalesce(rejected, 0) as events_rejected,
-                coalesce(without_key, 0) as events_without_key,
-                first_at as first_event_at,
-                last_at as last_event_at,
-                fewest_tokens,
-                most_tokens
-            from files
-            left join good using (landing_file)
-            left join bad using (landing_file)
-            order by landing_file
-            """
         ).df()
 
     def write_ledger(self, profile: pd.DataFrame) -> None:

@@ -18,15 +18,17 @@ _LINES_AT_ONCE = 50_000
 
 def land_json(connection: duckdb.DuckDBPyConnection, source: Source, paths: list[Path]) -> None:
     """Let DuckDB read JSON lines by itself. Any fault in them is an error once it is queried."""
+    # DuckDB lets a line be twice as long as the size that it is told.
     columns = {name: duckdb_type(inner) for name, inner in source.structure.items()}
+    listed = ", ".join(f"'{quoted(without_wildcards(path))}'" for path in paths)
     connection.execute(
         f"""
         create or replace temp view landing as
         select files.landing_file, null::bigint as line_number, records.* exclude (filename)
         from read_json(
-            {[without_wildcards(path) for path in paths]}, columns = {columns},
-            format = 'newline_delimited', filename = true,
-            maximum_object_size = {LONGEST_LINE_BYTES}
+            [{listed}], columns = {columns},
+            format = 'newline_delimited', filename = true, hive_partitioning = false,
+            maximum_object_size = {LONGEST_LINE_BYTES // 2}
         ) as records
         inner join files on records.filename = files.path
         """
@@ -104,7 +106,9 @@ def land_parquet(
     )
     unreadable = []
     for file in files:
-        relation = f"read_parquet('{quoted(without_wildcards(file.path))}', file_row_number = true)"
+        path = quoted(without_wildcards(file.path))
+        options = "file_row_number = true, hive_partitioning = false"
+        relation = f"read_parquet('{path}', {options})"
         try:
             present = {row[0] for row in connection.execute(f"describe from {relation}").fetchall()}
             wanted = [name for name in source.structure if name in present]

@@ -1,6 +1,7 @@
 """Where things are, and what the organisation has set."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -66,14 +67,14 @@ def load_settings() -> Settings:
     zone = setting("reporting_time_zone")
     try:
         ZoneInfo(zone)
-    except (ValueError, OSError):
+    except (KeyError, ValueError, OSError):
         raise UserError(
             f"reporting_time_zone is {zone!r}, which is no time zone. Set it in dbt_project.yml or "
             "AI_USAGE_REPORTING_TIME_ZONE to an IANA name such as Europe/Berlin."
         ) from None
 
     minutes = setting("session_idle_minutes")
-    if not minutes.isdigit() or int(minutes) == 0:
+    if not re.fullmatch("[0-9]{1,5}", minutes) or int(minutes) == 0:
         raise UserError(
             f"session_idle_minutes is {minutes!r}. Set it in dbt_project.yml or "
             "AI_USAGE_SESSION_IDLE_MINUTES to a whole number of minutes, such as 30."
@@ -81,8 +82,8 @@ def load_settings() -> Settings:
 
     addresses = [a.strip() for a in setting("gateway_addresses").split(",") if a.strip()]
     for address in addresses:
-        host, _, port = address.rpartition(":")
-        if not host or not port.isdigit():
+        # As spans name a server: without https://, and in letters that stay text in SQL.
+        if not re.fullmatch(r"[\w.:\[\]-]+:[0-9]{1,5}", address, re.ASCII):
             raise UserError(
                 f"gateway_addresses has {address!r}. Set it in dbt_project.yml or "
                 "AI_USAGE_GATEWAY_ADDRESSES to host:port, several with commas between them."

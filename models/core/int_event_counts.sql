@@ -1,18 +1,36 @@
--- Every event that was taken in, counted on its own day and under its own source.
+-- Every record that landed, counted on its own day and under its own source.
 with events as (
 
     select * from {{ ref('int_requests_unioned') }}
 
 ),
 
-local_events as (
+rejected as (
+
+    select * from {{ source('raw', 'rejected') }}
+
+),
+
+records as (
 
     select
         source,
         cast({{ local_time('requested_at') }} as date) as usage_date,
+        cast({{ local_time('landed_at') }} as date) as landed_date,
         is_request and not is_client_view as is_usage,
-        cast({{ local_time('landed_at') }} as date) as landed_date
+        true as is_accepted
     from events
+
+    union all
+
+    select
+        source,
+        -- A record whose time cannot be read counts on the day on which it landed.
+        coalesce(event_date, cast({{ local_time('landed_at') }} as date)) as usage_date,
+        cast({{ local_time('landed_at') }} as date) as landed_date,
+        false as is_usage,
+        false as is_accepted
+    from rejected
 
 ),
 
@@ -21,12 +39,14 @@ final as (
     select
         usage_date,
         source,
-        count(*) as events_accepted,
-        count(*) filter (not is_usage) as non_usage_events,
+        count(*) as events_received,
+        count(*) filter (is_accepted) as events_accepted,
+        count(*) filter (not is_accepted) as events_rejected,
+        count(*) filter (is_accepted and not is_usage) as non_usage_events,
         -- The rebuild in the night after its day went without it.
-        count(*) filter (landed_date > usage_date + 1) as late_events
-    from local_events
-    group by all
+        count(*) filter (is_accepted and landed_date > usage_date + 1) as late_events
+    from records
+    group by usage_date, source
 
 )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 _HERE = Path(__file__).parent
 _JSON = (".jsonl", ".ndjson", ".json")
 MACROS = (_HERE / "macros.sql").read_text()
+PROFILE = (_HERE / "profile.sql").read_text()
 
 # A JSON structure as DuckDB's from_json takes it: a type, a list of one structure, or fields.
 Structure = str | list | dict

@@ -60,7 +60,15 @@ select
         bad_time("endTime", 'endTime'),
         bad_count(prompt_tokens, 'prompt_tokens'),
         bad_count(completion_tokens, 'completion_tokens'),
-        bad_count(metadata ->> '$.usage_object.prompt_tokens_details.cached_tokens', 'cached_tokens'),
+        bad_count(coalesce(
+            metadata ->> '$.usage_object.prompt_tokens_details.cached_tokens',
+            metadata ->> '$.usage_object.cache_read_input_tokens'
+        ), 'cached_tokens'),
+        bad_count(coalesce(
+            metadata ->> '$.usage_object.prompt_tokens_details.cache_write_tokens',
+            metadata ->> '$.usage_object.prompt_tokens_details.cache_creation_tokens',
+            metadata ->> '$.usage_object.cache_creation_input_tokens'
+        ), 'cache_creation_tokens'),
         bad_count(
             metadata ->> '$.usage_object.completion_tokens_details.reasoning_tokens',
             'reasoning_tokens'

@@ -5,12 +5,13 @@ create or replace temp macro given(x) as nullif(trim(x), '');
 
 -- ISO 8601, with a zone or in UTC, or seconds since 1970.
 create or replace temp macro as_time(x) as coalesce(
-    make_timestamp(cast(try_cast(given(x) as decimal(20, 6)) * 1000000 as bigint)),
+    make_timestamp(try_cast(try_cast(given(x) as decimal(20, 6)) * 1000000 as bigint)),
     cast(try_cast(given(x) as timestamptz) as timestamp)
 );
 
 -- 12 and 12.0 are whole numbers.
-create or replace temp macro as_count(x) as cast(try_cast(given(x) as decimal(38, 6)) as bigint);
+create or replace temp macro as_count(x) as
+    try_cast(try_cast(given(x) as decimal(38, 6)) as bigint);
 
 create or replace temp macro as_money(x) as try_cast(given(x) as decimal(20, 12));
 

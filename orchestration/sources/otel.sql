@@ -80,108 +80,131 @@ named as (
             given(attributes['session.id']), given(attributes['gen_ai.conversation.id']),
             given(attributes['user.id']), given(attributes['enduser.id'])
         ) is not null
+),
+
+judged as (
+    select
+        given(span."traceId") as trace_id,
+        given(span."spanId") as span_id,
+        given(span."parentSpanId") as parent_span_id,
+        started_at,
+        ended_at,
+        given(span.status.code) as status_code,
+        is_genai,
+        given(attributes['gen_ai.operation.name']) as operation_name,
+        given(attributes['gen_ai.provider.name']) as provider_name,
+        given(attributes['gen_ai.system']) as system,
+        given(attributes['gen_ai.request.model']) as request_model,
+        given(attributes['gen_ai.response.model']) as response_model,
+        given(attributes['gen_ai.response.id']) as response_id,
+        as_count(attributes['gen_ai.usage.input_tokens']) as input_tokens,
+        as_count(attributes['gen_ai.usage.prompt_tokens']) as prompt_tokens,
+        as_count(attributes['gen_ai.usage.output_tokens']) as output_tokens,
+        as_count(attributes['gen_ai.usage.completion_tokens']) as completion_tokens,
+        as_count(coalesce(
+            attributes['gen_ai.usage.cache_read.input_tokens'],
+            attributes['gen_ai.usage.cache_read_input_tokens']
+        )) as cache_read_tokens,
+        as_count(attributes['gen_ai.usage.cache_write.input_tokens']) as cache_write_tokens,
+        as_count(coalesce(
+            attributes['gen_ai.usage.cache_creation.input_tokens'],
+            attributes['gen_ai.usage.cache_creation_input_tokens']
+        )) as cache_creation_tokens,
+        as_count(coalesce(
+            attributes['gen_ai.usage.reasoning.output_tokens'],
+            attributes['gen_ai.usage.reasoning_tokens']
+        )) as reasoning_tokens,
+        coalesce(
+            try_cast(attributes['gen_ai.response.time_to_first_chunk'] as double) * 1000,
+            (
+                list_min(list_transform(
+                    list_filter(
+                        span.events, lambda event: event.name = 'gen_ai.content.completion.chunk'
+                    ),
+                    lambda event: try_cast(event."timeUnixNano" as bigint)
+                )) - try_cast(span."startTimeUnixNano" as bigint)
+            ) / 1e6
+        ) as time_to_first_token_ms,
+        coalesce(given(attributes['session.id']), given(attributes['gen_ai.conversation.id']))
+            as session_id,
+        coalesce(given(attributes['user.id']), given(attributes['enduser.id'])) as user_id,
+        given(attributes['user.name']) as user_name,
+        given(attributes['gen_ai.user']) as end_user,
+        given(attributes['server.address']) as server_address,
+        given(attributes['server.port']) as server_port,
+        given(attributes['gen_ai.openai.api_base']) as api_base,
+        given(attributes['error.type']) as error_type,
+
+        case
+            when is_genai or started_at is null then [cast(started_at as date)]
+            else
+                list_transform(
+                    range(least(greatest(date_diff('day', started_at, ended_at), 0), 7) + 1),
+                    lambda days: cast(started_at as date) + cast(days as integer)
+                )
+        end as event_dates,
+        case when span is null then 'there are no resourceSpans in it' else concat_ws('; ',
+            case
+                when span.attributes is not null and attributes is null
+                    then 'an attribute stands twice'
+            end,
+            missing(span."traceId", 'traceId'),
+            missing(span."spanId", 'spanId'),
+            case
+                when is_genai
+                    and given(attributes['gen_ai.request.model']) is null
+                    and given(attributes['gen_ai.response.model']) is null
+                    and attributes['gen_ai.operation.name'] in
+                    ('chat', 'text_completion', 'generate_content', 'embeddings')
+                    then 'gen_ai.request.model is missing'
+            end,
+            bad_time(
+                cast(try_cast(span."startTimeUnixNano" as bigint) / 1e9 as varchar),
+                'startTimeUnixNano'
+            ),
+            case
+                when started_at is null then 'startTimeUnixNano is not a number of nanoseconds'
+            end,
+            case when ended_at is null then 'endTimeUnixNano is not a number of nanoseconds' end,
+            case when ended_at < started_at then 'the span ends before it starts' end,
+            bad_count(attributes['gen_ai.usage.input_tokens'], 'input_tokens'),
+            bad_count(attributes['gen_ai.usage.prompt_tokens'], 'prompt_tokens'),
+            bad_count(attributes['gen_ai.usage.output_tokens'], 'output_tokens'),
+            bad_count(attributes['gen_ai.usage.completion_tokens'], 'completion_tokens'),
+            bad_count(coalesce(
+                attributes['gen_ai.usage.cache_read.input_tokens'],
+                attributes['gen_ai.usage.cache_read_input_tokens']
+            ), 'cache_read tokens'),
+            bad_count(attributes['gen_ai.usage.cache_write.input_tokens'], 'cache_write tokens'),
+            bad_count(coalesce(
+                attributes['gen_ai.usage.cache_creation.input_tokens'],
+                attributes['gen_ai.usage.cache_creation_input_tokens']
+            ), 'cache_creation tokens'),
+            bad_count(coalesce(
+                attributes['gen_ai.usage.reasoning.output_tokens'],
+                attributes['gen_ai.usage.reasoning_tokens']
+            ), 'reasoning tokens'),
+            bad_number(
+                attributes['gen_ai.response.time_to_first_chunk'], 'time_to_first_chunk', 2592000
+            )
+        ) end as reject_reason,
+        {
+            'traceId': span."traceId", 'spanId': span."spanId",
+            'startTimeUnixNano': span."startTimeUnixNano",
+            'endTimeUnixNano': span."endTimeUnixNano",
+            'attributes': map_from_entries(list_filter(
+                map_entries(attributes),
+                lambda entry: entry.key like 'gen_ai.usage.%' or entry.key like 'gen_ai.%.model'
+            ))
+        } as reject_text,
+        landing_file,
+        line_number
+    from named
 )
 
+-- A request belongs to the day of its start. A span that only carries the session or the user is
+-- stored in each day that it touches, so that every day is complete in itself; a bad one once.
 select
-    given(span."traceId") as trace_id,
-    given(span."spanId") as span_id,
-    given(span."parentSpanId") as parent_span_id,
-    started_at,
-    ended_at,
-    given(span.status.code) as status_code,
-    is_genai,
-    given(attributes['gen_ai.operation.name']) as operation_name,
-    given(attributes['gen_ai.provider.name']) as provider_name,
-    given(attributes['gen_ai.system']) as system,
-    given(attributes['gen_ai.request.model']) as request_model,
-    given(attributes['gen_ai.response.model']) as response_model,
-    given(attributes['gen_ai.response.id']) as response_id,
-    as_count(attributes['gen_ai.usage.input_tokens']) as input_tokens,
-    as_count(attributes['gen_ai.usage.prompt_tokens']) as prompt_tokens,
-    as_count(attributes['gen_ai.usage.output_tokens']) as output_tokens,
-    as_count(attributes['gen_ai.usage.completion_tokens']) as completion_tokens,
-    as_count(coalesce(
-        attributes['gen_ai.usage.cache_read.input_tokens'],
-        attributes['gen_ai.usage.cache_read_input_tokens']
-    )) as cache_read_tokens,
-    as_count(attributes['gen_ai.usage.cache_write.input_tokens']) as cache_write_tokens,
-    as_count(coalesce(
-        attributes['gen_ai.usage.cache_creation.input_tokens'],
-        attributes['gen_ai.usage.cache_creation_input_tokens']
-    )) as cache_creation_tokens,
-    as_count(coalesce(
-        attributes['gen_ai.usage.reasoning.output_tokens'],
-        attributes['gen_ai.usage.reasoning_tokens']
-    )) as reasoning_tokens,
-    coalesce(
-        try_cast(attributes['gen_ai.response.time_to_first_chunk'] as double) * 1000,
-        (
-            list_min(list_transform(
-                list_filter(span.events, lambda event: event.name = 'gen_ai.content.completion.chunk'),
-                lambda event: try_cast(event."timeUnixNano" as bigint)
-            )) - try_cast(span."startTimeUnixNano" as bigint)
-        ) / 1e6
-    ) as time_to_first_token_ms,
-    coalesce(given(attributes['session.id']), given(attributes['gen_ai.conversation.id']))
-        as session_id,
-    coalesce(given(attributes['user.id']), given(attributes['enduser.id'])) as user_id,
-    given(attributes['user.name']) as user_name,
-    given(attributes['gen_ai.user']) as end_user,
-    given(attributes['server.address']) as server_address,
-    given(attributes['server.port']) as server_port,
-    given(attributes['gen_ai.openai.api_base']) as api_base,
-    given(attributes['error.type']) as error_type,
-
-    -- A request belongs to the day of its start. A span that only carries the session or the user
-    -- is stored in each day that it touches, so that every day is complete in itself.
-    unnest(case
-        when is_genai or started_at is null then [cast(started_at as date)]
-        else
-            list_transform(
-                range(least(greatest(date_diff('day', started_at, ended_at), 0), 7) + 1),
-                lambda days: cast(started_at as date) + cast(days as integer)
-            )
-    end) as event_date,
-    case when span is null then 'there are no resourceSpans in it' else concat_ws('; ',
-        case
-            when span.attributes is not null and attributes is null
-                then 'an attribute stands twice'
-        end,
-        missing(span."traceId", 'traceId'),
-        missing(span."spanId", 'spanId'),
-        case
-            when is_genai
-                and given(attributes['gen_ai.request.model']) is null
-                and given(attributes['gen_ai.response.model']) is null
-                and attributes['gen_ai.operation.name'] in
-                ('chat', 'text_completion', 'generate_content', 'embeddings')
-                then 'gen_ai.request.model is missing'
-        end,
-        bad_time(cast(try_cast(span."startTimeUnixNano" as bigint) / 1e9 as varchar), 'startTimeUnixNano'),
-        case when started_at is null then 'startTimeUnixNano is not a number of nanoseconds' end,
-        case when ended_at is null then 'endTimeUnixNano is not a number of nanoseconds' end,
-        case when ended_at < started_at then 'the span ends before it starts' end,
-        bad_count(
-            coalesce(attributes['gen_ai.usage.input_tokens'], attributes['gen_ai.usage.prompt_tokens']),
-            'input tokens'
-        ),
-        bad_count(
-            coalesce(
-                attributes['gen_ai.usage.output_tokens'], attributes['gen_ai.usage.completion_tokens']
-            ),
-            'output tokens'
-        ),
-        bad_count(attributes['gen_ai.usage.cache_read.input_tokens'], 'cache read tokens'),
-        bad_count(attributes['gen_ai.usage.reasoning_tokens'], 'reasoning tokens')
-    ) end as reject_reason,
-    {
-        'traceId': span."traceId", 'spanId': span."spanId",
-        'startTimeUnixNano': span."startTimeUnixNano", 'endTimeUnixNano': span."endTimeUnixNano",
-        'attributes': map_from_entries(list_filter(
-            map_entries(attributes),
-            lambda entry: entry.key like 'gen_ai.usage.%' or entry.key like 'gen_ai.%.model'
-        ))
-    } as reject_text,
-    landing_file,
-    line_number
-from named
+    * exclude (event_dates),
+    unnest(case when reject_reason = '' then event_dates else event_dates[:1] end) as event_date
+from judged

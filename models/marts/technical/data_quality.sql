@@ -4,18 +4,6 @@ with event_counts as (
 
 ),
 
-rejected as (
-
-    select
-        source,
-        -- A record whose time cannot be read counts on the day on which it landed.
-        coalesce(event_date, cast({{ local_time('landed_at') }} as date)) as usage_date,
-        count(*) as events_rejected
-    from {{ source('raw', 'rejected') }}
-    group by all
-
-),
-
 usage_hourly as (
 
     select
@@ -26,7 +14,7 @@ usage_hourly as (
         cast(sum(requests_without_user) as bigint) as requests_without_user,
         cast(sum(requests_without_session) as bigint) as requests_without_session
     from {{ ref('int_usage_hourly') }}
-    group by all
+    group by source, usage_date
 
 ),
 
@@ -35,22 +23,20 @@ final as (
     select
         usage_date,
         source,
-        coalesce(event_counts.events_accepted, 0) + coalesce(rejected.events_rejected, 0)
-            as events_received,
-        coalesce(event_counts.events_accepted, 0) as events_accepted,
-        coalesce(rejected.events_rejected, 0) as events_rejected,
-        coalesce(event_counts.non_usage_events, 0) as non_usage_events,
-        coalesce(event_counts.events_accepted, 0)
-        - coalesce(event_counts.non_usage_events, 0)
+        event_counts.events_received,
+        event_counts.events_accepted,
+        event_counts.events_rejected,
+        event_counts.non_usage_events,
+        event_counts.events_accepted
+        - event_counts.non_usage_events
         - coalesce(usage_hourly.requests, 0) as duplicates,
-        coalesce(event_counts.late_events, 0) as late_events,
+        event_counts.late_events,
         coalesce(usage_hourly.requests, 0) as requests,
         coalesce(usage_hourly.unpriced_requests, 0) as unpriced_requests,
         coalesce(usage_hourly.requests_without_user, 0) as requests_without_user,
         coalesce(usage_hourly.requests_without_session, 0) as requests_without_session
     from event_counts
-    full join rejected using (usage_date, source)
-    full join usage_hourly using (usage_date, source)
+    left join usage_hourly using (usage_date, source)
 
 )
 

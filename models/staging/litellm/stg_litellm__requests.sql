@@ -61,7 +61,7 @@ renamed as (
         -- booleans
         is_cache_hit,
         -- Polls for a batch or a response that runs elsewhere are no use of an AI.
-        call_type not in (
+        coalesce(call_type, '') not in (
             'aretrieve_batch', 'retrieve_batch', 'aget_responses', 'get_responses'
         ) as is_request,
         false as is_client_view,

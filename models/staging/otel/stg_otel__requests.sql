@@ -64,7 +64,7 @@ renamed as (
             string_split('{{ setting("gateway_addresses") }}', ','),
             coalesce(
                 spans.server_address || ':' || spans.server_port,
-                regexp_extract(spans.api_base, '^[a-z]+://([^/]+)', 1)
+                nullif(regexp_extract(spans.api_base, '^[a-z]+://([^/]+)', 1), '')
             )
         ) is true as is_client_view,
 
