@@ -5,13 +5,13 @@
    inserted in one transaction, so it does not matter who builds, in what order, or after what
    crash: a build always ends with what a full refresh would give. #}
 
-{# The versions that the days of a model in this schema have now: none, if it is to be built anew. #}
-{% macro built_versions(model_name) -%}
+{# A column of a model in this schema as it is now, by day: nothing, if it is to be built anew. #}
+{% macro already_built(model_name, column) -%}
     {%- set relation = adapter.get_relation(this.database, this.schema, model_name) -%}
     {%- if relation is none or flags.FULL_REFRESH -%}
-    select cast(null as date) as usage_date, cast(null as varchar) as version where false
+    select cast(null as date) as usage_date, cast(null as varchar) as {{ column }} where false
     {%- else -%}
-    select distinct usage_date, version from {{ relation }}
+    select distinct usage_date, {{ column }} from {{ relation }}
     {%- endif -%}
 {%- endmacro %}
 
@@ -24,7 +24,7 @@
     {%- else -%}
     select coalesce(wanted.usage_date, built.usage_date)
     from {{ ref('int_request_versions') }} as wanted
-    full join ({{ built_versions(this.identifier) }}) as built on wanted.usage_date = built.usage_date
+    full join ({{ already_built(this.identifier, 'version') }}) as built on wanted.usage_date = built.usage_date
     where wanted.version is distinct from built.version
     {%- endif -%}
 {%- endmacro %}

@@ -4,17 +4,31 @@ with usage_dates as (
 
 ),
 
-event_dates as (
+events as (
 
-    select distinct unnest(event_dates) as event_date
-    from usage_dates
-    where needs_rebuild
+    select
+        event_date,
+        request_id
+    from {{ ref('int_requests_unioned') }}
+
+),
+
+requests as (
+
+    select request_id
+    from events
+    where event_date in (
+        select unnest(event_dates) from usage_dates
+        where needs_rebuild
+    )
 
 ),
 
 final as (
 
-    {{ event_dates_sharing_requests('select event_date from event_dates') }}
+    select distinct event_date
+    from events
+    where request_id in (select request_id from requests)
 
 )
 

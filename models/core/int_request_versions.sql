@@ -2,35 +2,45 @@ with requests as (
 
     select distinct
         usage_date,
-        built_at
+        built_at,
+        provider,
+        model
     from {{ ref('int_requests') }}
+
+),
+
+models as (
+
+    select * from {{ ref('dim_models') }}
 
 ),
 
 prices as (
 
-    select md5(string_agg(cast(prices as varchar), ' ' order by price_id)) as version
-    from {{ ref('dim_prices') }} as prices
-
-),
-
-ai_services as (
-
     select
-        md5(string_agg(concat_ws(' ', provider, model, ai_service), ' ' order by provider, model))
-            as version
-    from {{ ref('dim_models') }}
+        provider,
+        model,
+        md5(string_agg(cast(prices as varchar), ' ' order by price_id)) as version
+    from {{ ref('dim_prices') }} as prices
+    group by provider, model
 
 ),
 
+-- Only of the models that the day knows: a new model elsewhere rebuilds nothing here.
 final as (
 
     select
         requests.usage_date,
-        concat_ws(' ', requests.built_at, prices.version, ai_services.version) as version
+        md5(string_agg(
+            concat_ws(' ', requests.built_at, models.ai_service, prices.version),
+            ' ' order by requests.provider, requests.model
+        )) as version
     from requests
-    cross join prices
-    cross join ai_services
+    inner join models
+        on requests.provider = models.provider and requests.model = models.model
+    left join prices
+        on requests.provider = prices.provider and requests.model = prices.model
+    group by requests.usage_date
 
 )
 

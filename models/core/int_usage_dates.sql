@@ -48,7 +48,7 @@ wanted as (
 
 built as (
 
-    {{ built_versions('int_requests') }}
+    {{ already_built('int_requests', 'version') }}
 
 ),
 
@@ -64,12 +64,32 @@ compared as (
 
 ),
 
+changed_requests as (
+
+    select request_id from {{ ref('int_requests_unioned') }}
+    where
+        event_date in (
+            select unnest(event_dates) from compared
+            where has_changed
+        )
+
+    union all
+
+    -- Those that are gone from a changed day, too: another delivery may have to stand in.
+    select request_id from ({{ already_built('int_requests', 'request_id') }}) as built_requests
+    where usage_date in (
+        select usage_date from compared
+        where has_changed
+    )
+
+),
+
 -- A day that shares a request with a changed one must be rebuilt with it: the request may move.
 event_dates_to_rebuild as (
 
-    {{ event_dates_sharing_requests(
-        'select unnest(event_dates) as event_date from compared where has_changed'
-    ) }}
+    select distinct event_date
+    from {{ ref('int_requests_unioned') }}
+    where request_id in (select request_id from changed_requests)
 
 ),
 
