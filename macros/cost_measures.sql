@@ -1,5 +1,6 @@
 {# The measures that the cost reports share, summed from int_usage_hourly. #}
 {% macro cost_measures() -%}
+    cast(sum(requests) as bigint) as requests,
     cast(sum(total_tokens) as bigint) as total_tokens,
     sum(cost_usd) as cost_usd,
     sum(reported_cost_usd) as reported_cost_usd,

@@ -3,7 +3,7 @@
    source that nothing has landed for is an empty table, so that models need not care. #}
 {% macro create_raw_views() -%}
     {% if execute %}
-        {% set raw = env_var('AI_USAGE_HOME', 'data') ~ '/raw' %}
+        {% set raw = env_var('AI_USAGE_HOME', 'data') | replace("'", "''") ~ '/raw' %}
         {% do run_query('create schema if not exists raw') %}
         {% for source in graph.sources.values() if source.source_name == 'raw' and source.name != 'files' %}
             {% set folder = 'event_date=*/' if 'event_date' in source.columns else '' %}

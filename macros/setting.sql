@@ -5,5 +5,6 @@
     {%- if default is sequence and default is not string -%}
         {%- set default = default | join(',') -%}
     {%- endif -%}
-    {{ return(env_var('AI_USAGE_' ~ name | upper, default | string)) }}
+    {%- set values = env_var('AI_USAGE_' ~ name | upper, default | string).split(',') -%}
+    {{ return(values | map('trim') | join(',')) }}
 {%- endmacro %}

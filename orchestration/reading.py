@@ -107,7 +107,7 @@ def land_parquet(
     unreadable = []
     for file in files:
         path = quoted(without_wildcards(file.path))
-        options = "file_row_number = true, hive_partitioning = false"
+        options = "file_row_number = true, hive_partitioning = false, binary_as_string = true"
         relation = f"read_parquet('{path}', {options})"
         try:
             present = {row[0] for row in connection.execute(f"describe from {relation}").fetchall()}
