@@ -48,14 +48,18 @@ merged as (
     select
         request_id,
         {%- for column in [
-            'source', 'prompt_id', 'reported_session_id', 'is_session_id_doubtful', 'user_id',
-            'user_name', 'team_id', 'provider', 'model', 'status', 'error_type',
-            'reported_cost_usd', 'is_cache_hit', 'requested_at', 'first_token_at', 'completed_at',
-            'input_uncached_tokens', 'cache_read_tokens', 'cache_write_tokens',
+            'source', 'prompt_id', 'user_id', 'user_name', 'team_id', 'provider', 'model', 'status',
+            'error_type', 'reported_cost_usd', 'is_cache_hit', 'requested_at', 'first_token_at',
+            'completed_at', 'input_uncached_tokens', 'cache_read_tokens', 'cache_write_tokens',
             'output_tokens_without_reasoning', 'reasoning_tokens'
         ] %}
             arg_min({{ column }}, precedence) as {{ column }},
         {%- endfor %}
+        arg_min(user_id, precedence) filter (user_name is not null) as named_user_id,
+        -- A session that is beyond doubt goes before one that may be made up.
+        arg_min(reported_session_id, (is_session_id_doubtful, precedence)) as reported_session_id,
+        bool_and(is_session_id_doubtful) filter (reported_session_id is not null)
+            as is_session_id_doubtful,
         bool_and(is_client_view) as is_client_view
     from ranked
     group by request_id
@@ -69,7 +73,11 @@ requests as (
 
     union all by name
 
-    select * from merged
+    select
+        * exclude (named_user_id)
+        -- A client may know the user by another id: that one's name is not this one's.
+        replace (case when named_user_id = user_id then user_name end as user_name)
+    from merged
 
 ),
 

@@ -18,9 +18,8 @@ made_up_session_ids as (
         reported_session_id,
         usage_date
     from requests
-    where is_session_id_doubtful
     group by reported_session_id, usage_date
-    having count(*) = 1
+    having count(*) = 1 and bool_and(is_session_id_doubtful)
 
 ),
 

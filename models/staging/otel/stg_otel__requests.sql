@@ -63,8 +63,13 @@ renamed as (
         list_contains(
             string_split('{{ setting("gateway_addresses") }}', ','),
             coalesce(
-                spans.server_address || ':' || spans.server_port,
-                nullif(regexp_extract(spans.api_base, '^[a-z]+://([^/]+)', 1), '')
+                -- Clients leave out the port that the protocol implies.
+                spans.server_address || ':' || coalesce(spans.server_port, '443'),
+                regexp_replace(
+                    nullif(regexp_extract(spans.api_base, '^[a-z]+://([^/]+)', 1), ''),
+                    '^([^:]+)$',
+                    case when spans.api_base like 'http:%' then '\1:80' else '\1:443' end
+                )
             )
         ) is true as is_client_view,
 
