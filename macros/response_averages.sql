@@ -9,7 +9,7 @@
     p99_response_time_ms,
     total_time_to_first_token_ms / nullif(timed_time_to_first_token_ms, 0)
         as avg_time_to_first_token_ms,
-    response_output_tokens * 1000 / nullif(total_response_time_ms, 0)
+    timed_output_tokens * 1000 / nullif(total_response_time_ms, 0)
         as output_tokens_per_second,
     failed_requests / requests as error_rate
 {%- endmacro %}

@@ -83,7 +83,7 @@ class _Load:
             create temp table files as from listed;
             create temp table rejected (
                 landing_file varchar, line_number bigint, reason varchar, text varchar,
-                event_date date
+                event_at timestamp
             );
             """
         )
@@ -130,7 +130,8 @@ class _Load:
                     '"((?:[^"\\\\]|\\\\.){{40}})(?:[^"\\\\]|\\\\.)*"', '"\\1..."', 'g'
                 ),
                 case
-                    when event_date between date '2000-01-01' and current_date then event_date
+                    when {self.source.time} between timestamp '2000-01-01'
+                        and cast(now() as timestamp) then {self.source.time}
                 end
             from typed
             where reject_reason <> '';

@@ -26,7 +26,7 @@ records as (
     select
         source,
         -- A record whose time cannot be read counts on the day on which it landed.
-        coalesce(event_date, cast({{ local_time('landed_at') }} as date)) as usage_date,
+        cast({{ local_time('coalesce(event_at, landed_at)') }} as date) as usage_date,
         cast({{ local_time('landed_at') }} as date) as landed_date,
         false as is_usage,
         false as is_accepted

@@ -87,7 +87,7 @@ with_session as (
     -- Nobody knows whose request it was, so it is a session of its own.
     select
         *,
-        request_id as session_id,
+        {{ known_user('user_id') }} || '/' || request_id as session_id,
         'derived' as session_id_source
     from with_reported_session
     where known_session_id is null and user_id is null

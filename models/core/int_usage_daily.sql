@@ -41,6 +41,11 @@ daily as (
         cast(sum(output_tokens) as bigint) as output_tokens,
         cast(sum(total_tokens) as bigint) as total_tokens,
         cast(sum(output_tokens) filter (status = 'success') as bigint) as response_output_tokens,
+        cast(
+            sum(output_tokens) filter (
+                status = 'success' and response_time_ms is not null
+            ) as bigint
+        ) as timed_output_tokens,
         {%- for milliseconds in ['response_time_ms', 'time_to_first_token_ms'] %}
             sum({{ milliseconds }}) filter (status = 'success') as total_{{ milliseconds }},
             count({{ milliseconds }}) filter (status = 'success') as timed_{{ milliseconds }},
@@ -51,9 +56,13 @@ daily as (
             )
                 as p{{ percent }}_response_time_ms,
         {%- endfor %}
-        grouping(user_id) = 1 as is_by_ai_service
+        case
+            when grouping(ai_service) = 0 then 'ai_service'
+            when grouping(user_id) = 0 then 'user'
+            else 'day'
+        end as grain
     from requests
-    group by grouping sets ((usage_date, ai_service), (usage_date, user_id))
+    group by grouping sets ((usage_date, ai_service), (usage_date, user_id), (usage_date))
 
 ),
 

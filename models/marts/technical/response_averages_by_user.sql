@@ -1,7 +1,7 @@
 with usage_daily as (
 
     select * from {{ ref('int_usage_daily') }}
-    where not is_by_ai_service
+    where grain = 'user'
 
 ),
 

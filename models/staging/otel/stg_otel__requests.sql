@@ -27,6 +27,21 @@ parents as (
 
 ),
 
+-- Or further up, beyond an agent's span: what the trace tells, if it tells but one.
+traces as (
+
+    select
+        event_date,
+        trace_id,
+        case when count(distinct session_id) = 1 then max(session_id) end as session_id,
+        case when count(distinct user_id) = 1 then max(user_id) end as user_id,
+        case when count(distinct user_id) = 1 then max(user_name) end as user_name
+    from source
+    where session_id is not null or user_id is not null
+    group by all
+
+),
+
 renamed as (
 
     select
@@ -35,10 +50,10 @@ renamed as (
         'otel' as source,
         -- Whatever happens under one trace answers one thing that a user asked.
         spans.trace_id as prompt_id,
-        coalesce(spans.session_id, parents.session_id) as reported_session_id,
+        coalesce(spans.session_id, parents.session_id, traces.session_id) as reported_session_id,
         false as is_session_id_doubtful,
-        coalesce(spans.user_id, parents.user_id, spans.end_user) as user_id,
-        coalesce(spans.user_name, parents.user_name) as user_name,
+        coalesce(spans.user_id, parents.user_id, traces.user_id, spans.end_user) as user_id,
+        coalesce(spans.user_name, parents.user_name, traces.user_name) as user_name,
         cast(null as varchar) as team_id,
 
         -- text
@@ -91,6 +106,8 @@ renamed as (
             spans.event_date = parents.event_date
             and spans.trace_id = parents.trace_id
             and spans.parent_span_id = parents.parent_span_id
+    left join traces
+        on spans.event_date = traces.event_date and spans.trace_id = traces.trace_id
 
 )
 
