@@ -18,15 +18,6 @@ from genai_prices import Usage
 from genai_prices.data_snapshot import get_snapshot
 from genai_prices.types import TieredPrices
 
-# Names in LiteLLM and OpenTelemetry (`gen_ai.provider.name`) that the library misses, to its own.
-PROVIDER_ALIASES = {
-    "az.ai.inference": "azure",
-    "azure.ai.inference": "azure",
-    "azure_ai": "azure",
-    "fireworks_ai": "fireworks",
-    "gcp.gen_ai": "google",
-    "x_ai": "x-ai",
-}
 MILLION = 1_000_000
 COLUMN_TYPES = {
     **dict.fromkeys(["provider", "model"], "varchar"),
@@ -57,9 +48,8 @@ def model(dbt, session):
 
 def price_cells(provider_name, model_name):
     """Yield one row per cell, none for a provider or model that the library does not know."""
-    provider_id = PROVIDER_ALIASES.get(provider_name.lower(), provider_name)
     try:
-        provider, known = get_snapshot().find_provider_model(model_name, None, provider_id, None)
+        provider, known = get_snapshot().find_provider_model(model_name, None, provider_name, None)
     except LookupError:
         return
     days, times = change_points(known)

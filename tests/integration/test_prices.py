@@ -139,7 +139,7 @@ def texts_of(clause):
 
 
 def test_every_request_has_one_price_and_it_is_the_librarys(list_prices):
-    chance = random.Random(20251122)  # noqa: S311
+    chance = random.Random(20251122)
     models = {
         (provider.id, a_name_of(model, provider)): model
         for provider in get_snapshot().providers
@@ -173,12 +173,8 @@ def test_every_request_has_one_price_and_it_is_the_librarys(list_prices):
         ("OpenAI", "gpt-4o", "openai"),
         ("gemini", "gemini-2.5-pro", "google"),
         ("vertex_ai", "gemini-2.5-pro", "google"),
-        ("gcp.gen_ai", "gemini-2.5-pro", "google"),
         ("bedrock", "anthropic.claude-3-5-sonnet-20241022-v2:0", "aws"),
-        ("azure_ai", "gpt-4o", "azure"),
-        ("azure.ai.inference", "gpt-4o", "azure"),
         ("xai", "grok-4", "x-ai"),
-        ("x_ai", "grok-4", "x-ai"),
     ],
 )
 def test_the_names_that_gateways_give_a_provider_are_priced(
@@ -192,14 +188,6 @@ def test_the_names_that_gateways_give_a_provider_are_priced(
     assert cost(cell, tokens) == cost_by_library(
         provider_of_the_library, model, requested_at, tokens
     )
-
-
-def test_an_alias_is_needed_and_leads_to_a_provider(python_model):
-    snapshot = get_snapshot()
-    for name, provider_id in python_model.PROVIDER_ALIASES.items():
-        with pytest.raises(LookupError):
-            snapshot.find_provider(None, name, None)
-        assert snapshot.find_provider(None, provider_id, None).id == provider_id
 
 
 def test_what_the_library_does_not_know_has_no_price(list_prices):
