@@ -13,8 +13,6 @@ from orchestration.settings import PROJECT, UserError
 
 DBT = str(Path(sys.executable).with_name("dbt"))
 PROFILES = PROJECT / "profiles"
-# One folder for all runs of the job; dagster-dbt would make a new one for each.
-TARGET = PROJECT / "target" / "nightly"
 
 
 class Translator(DagsterDbtTranslator):
@@ -61,7 +59,10 @@ def nodes_to_build(dbt_project: DbtProject) -> int:
 
 def failures(target: Path) -> str:
     """Return what stopped the last build: a line for each node that failed, with its file."""
-    results = json.loads((target / "run_results.json").read_text())["results"]
+    try:
+        results = json.loads((target / "run_results.json").read_text())["results"]
+    except FileNotFoundError:
+        return f"  dbt itself stopped before its end; its last words are in {target / 'dbt.log'}"
     manifest = json.loads((target / "manifest.json").read_text())
     lines = []
     for result in results:
@@ -82,5 +83,6 @@ def _nodes(dbt_project: DbtProject) -> list[dict]:
 
 def _newest_file() -> float:
     folders = ("models", "macros", "seeds", "tests/generic", "tests/singular", "profiles")
-    paths = [path for folder in folders for path in (PROJECT / folder).rglob("*.*")]
+    # The folders too: their time tells when a file in them was renamed or deleted.
+    paths = [p for name in folders for p in (PROJECT / name, *(PROJECT / name).rglob("*"))]
     return max(path.stat().st_mtime for path in [*paths, PROJECT / "dbt_project.yml"])

@@ -21,7 +21,6 @@ from dagster import (
 from dagster_dbt import dbt_assets
 
 from orchestration.dbt import (
-    TARGET,
     Translator,
     dbt_resource,
     failures,
@@ -32,7 +31,15 @@ from orchestration.dbt import (
 from orchestration.ingestion import ingest, ledger_counts
 from orchestration.lock import only_run, wait_for_warehouse
 from orchestration.progress import step
-from orchestration.publication import core_fingerprint, fingerprint, publish, published_build
+from orchestration.publication import (
+    BuiltFrom,
+    built_from,
+    core_fingerprint,
+    fingerprint,
+    note_built_from,
+    publish,
+    published_build,
+)
 from orchestration.settings import Settings, UserError, load_settings
 from orchestration.sources import SOURCES, Source
 
@@ -102,18 +109,25 @@ def ledger() -> Iterator[MaterializeResult]:
 def models(context: AssetExecutionContext) -> Iterator:
     """Everything that dbt builds and tests. With nothing new there is nothing to build."""
     build = published_build(settings)
-    if build and build.inputs == fingerprint(settings):
+    core, inputs = core_fingerprint(), fingerprint(settings)
+    if build and build.inputs == inputs:
         with step("models") as progress:
             progress.result = f"nothing new since {build.built_at}: the published tables stand"
         return
     wait_for_warehouse(settings)
+    # One folder for all runs, where dagster-dbt would make a new one for each.
+    target = settings.home / "dbt"
     # Unit tests are for whoever changes a model; the night tests the data.
     arguments = ["build", "--exclude-resource-type", "unit_test"]
-    if not build or build.core != core_fingerprint():
+    full_refresh = built_from(settings).core != core
+    if full_refresh:
         arguments.append("--full-refresh")
+    # Until all of it is built nothing of it may be published, nor be taken for built anew.
+    note_built_from(settings, BuiltFrom(core=None if full_refresh else core))
+    (target / "run_results.json").unlink(missing_ok=True)
     with step("models") as progress:
         invocation = context.resources.dbt.cli(
-            arguments, context=context, target_path=TARGET, raise_on_error=False
+            arguments, context=context, target_path=target, raise_on_error=False
         )
         models_built, tests_passed = 0, 0
         for event in invocation.stream():
@@ -124,8 +138,10 @@ def models(context: AssetExecutionContext) -> Iterator:
             progress.advance(models_built + tests_passed, number_of_nodes)
             yield event
         if not invocation.is_successful():
-            raise UserError(f"Nothing was published, since not all holds:\n{failures(TARGET)}")
+            raise UserError(f"Nothing was published, since not all holds:\n{failures(target)}")
         progress.result = f"{models_built} models built, {tests_passed} tests passed"
+    if not context.is_subset:
+        note_built_from(settings, BuiltFrom(core, inputs))
 
 
 @asset(
@@ -137,8 +153,11 @@ def models(context: AssetExecutionContext) -> Iterator:
 )
 def published() -> MaterializeResult:
     """The public tables as people and BI tools read them, swapped in at once."""
+    inputs = built_from(settings).inputs
+    if not inputs:
+        raise UserError("The models were not all built and tested: run the whole nightly_rebuild.")
     with step("publish") as progress:
-        build = publish(settings, public_models(dbt_project), fingerprint(settings))
+        build = publish(settings, public_models(dbt_project), inputs)
         progress.result = f"{len(build.tables)} tables"
     return MaterializeResult(metadata=dict(build.tables))
 

@@ -1,9 +1,10 @@
 """The way out: the tables that were built and tested become what people and BI tools read.
 
-    published/versions/<time>/      reports.duckdb, parquet/<schema>/<table>.parquet, build.json
+    published/versions/<time>/      reports.duckdb, parquet/<schema>/<table>.parquet, page/index.html,
+                                    build.json
     published/current, previous     links to a version each
     published/reports.duckdb        always of the current version, and so is
-    published/parquet
+    published/parquet, page
 
 One link is swapped, so tables and files of different nights are never seen beside each other, and
 whoever has the version before open keeps it.
@@ -32,9 +33,16 @@ class Build:
 
     built_at: str
     inputs: str
-    core: str
     reporting_time_zone: str
     tables: dict[str, int]
+
+
+@dataclass(frozen=True)
+class BuiltFrom:
+    """What warehouse.duckdb was built from: fingerprints, or None of what is not built whole."""
+
+    core: str | None = None
+    inputs: str | None = None
 
 
 def fingerprint(settings: Settings) -> str:
@@ -53,7 +61,7 @@ def core_fingerprint() -> str:
 def _digest(parts: list[str], *folders: str) -> str:
     for folder in folders:
         for path in sorted((PROJECT / folder).rglob("*.*")):
-            if path.suffix in (".sql", ".yml", ".csv", ".py"):
+            if path.suffix in (".sql", ".yml", ".csv", ".py", ".html", ".css", ".js"):
                 parts.append(hashlib.sha256(path.read_bytes()).hexdigest())
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -66,31 +74,65 @@ def published_build(settings: Settings) -> Build | None:
         return None
 
 
+def built_from(settings: Settings) -> BuiltFrom:
+    """Return what the last build noted, whether or not it was published."""
+    try:
+        return BuiltFrom(**json.loads(_note(settings).read_text()))
+    except (FileNotFoundError, TypeError):
+        return BuiltFrom()
+
+
+def note_built_from(settings: Settings, built: BuiltFrom) -> None:
+    """Note it for the steps and nights to come."""
+    temporary = _note(settings).with_suffix(".tmp")
+    temporary.write_text(json.dumps(built.__dict__))
+    sync(temporary)
+    temporary.replace(_note(settings))
+
+
+def _note(settings: Settings) -> Path:
+    return settings.home / "built_from.json"
+
+
 def publish(settings: Settings, models: list[dict], inputs: str) -> Build:
     """Copy the public models from the warehouse to a new version, and make it the current one.
 
     `models` are nodes of dbt's manifest; `inputs` is the fingerprint of what they were built from.
 
     Raises:
-        UserError: the copy could not be written. The version before stays the current one.
+        UserError: the copy could not be written, or a report of the page is declared wrongly. The
+            version before stays the current one.
     """
+    # Takes a second, and only publication needs it.
+    from orchestration.reports_page import build_page
+
     now = datetime.now(UTC)
     versions = settings.published / "versions"
     target = versions / f"{now:%Y%m%dT%H%M%S%f}"
-    target.mkdir(parents=True)
     try:
+        target.mkdir(parents=True)
         tables = _copy_tables(settings, models, target)
         build = Build(
             f"{now:%Y-%m-%d %H:%M:%S} UTC",
             inputs,
-            core_fingerprint(),
             settings.reporting_time_zone,
             tables,
+        )
+        build_page(
+            target / "reports.duckdb",
+            models,
+            target / "page",
+            settings.home / "tmp",
+            build.built_at,
+            build.reporting_time_zone,
         )
         (target / "build.json").write_text(json.dumps(build.__dict__, indent=1))
         for path in target.rglob("*"):
             sync(path)
-    except (OSError, duckdb.IOException, duckdb.OutOfMemoryException) as error:
+    except UserError:
+        shutil.rmtree(target, ignore_errors=True)
+        raise
+    except (OSError, duckdb.Error) as error:
         shutil.rmtree(target, ignore_errors=True)
         raise UserError(
             f"Publishing stopped: {error}. What was published before still stands; put that right "
@@ -98,12 +140,13 @@ def publish(settings: Settings, models: list[dict], inputs: str) -> Build:
         ) from error
 
     current, previous = settings.published / "current", settings.published / "previous"
-    if current.exists():
-        _point(previous, current.readlink())
-    _point(current, target.relative_to(settings.published))
-    for name in ("reports.duckdb", "parquet"):
+    for name in ("reports.duckdb", "parquet", "page"):
         if not (settings.published / name).is_symlink():
             _point(settings.published / name, Path("current", name))
+    if current.exists():
+        _point(previous, current.readlink())
+    # Last, since with it the version is published, and no later run will mend what is missing.
+    _point(current, target.relative_to(settings.published))
     kept = {link.resolve() for link in (current, previous) if link.exists()}
     for old in versions.iterdir():
         if old.resolve() not in kept:

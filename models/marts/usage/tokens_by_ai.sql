@@ -10,7 +10,9 @@ by_ai as (
         ai_service,
         cast(sum(input_tokens) as bigint) as input_tokens,
         cast(sum(output_tokens) as bigint) as output_tokens,
-        cast(sum(total_tokens) as bigint) as total_tokens
+        cast(sum(total_tokens) as bigint) as total_tokens,
+        cast(sum(requests) as bigint) as requests,
+        sum(cost_usd) as cost_usd
     from usage_hourly
     group by ai_service
 

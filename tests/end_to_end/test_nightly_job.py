@@ -1,0 +1,437 @@
+"""The nightly job as a person runs it: `python -m orchestration`, in a copy of the project."""
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import duckdb
+import pytest
+from conftest import PROJECT
+
+from examples.simulator import simulate
+
+NOT_COPIED = (".venv", ".git", "data", "target", "logs", ".pytest_cache", ".ruff_cache")
+
+
+class Job:
+    """A copy of the project, with an AI_USAGE_HOME."""
+
+    def __init__(self, project: Path, home: Path) -> None:
+        self.project, self.home = project, home
+        self.published = home / "published"
+
+    def environment(self, **settings: str) -> dict[str, str]:
+        return os.environ | {"AI_USAGE_HOME": str(self.home)} | settings
+
+    def python(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=self.project,
+            env=self.environment(**settings),
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    def run(self, **settings: str) -> subprocess.CompletedProcess:
+        done = self.python("-m", "orchestration", **settings)
+        assert "Traceback" not in done.stdout + done.stderr
+        return done
+
+    def query(self, sql: str) -> list[tuple]:
+        with duckdb.connect(str(self.published / "reports.duckdb"), read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+    def state(self) -> dict[str, tuple]:
+        """Every file and link of what is published, with its time and content."""
+        return {
+            str(path.relative_to(self.published)): (
+                path.lstat().st_mtime_ns,
+                str(path.readlink()) if path.is_symlink() else digest(path),
+            )
+            for path in self.published.rglob("*")
+            if path.is_symlink() or path.is_file()
+        }
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def copy_of_project(folder: Path) -> Path:
+    """Runs in the checkout would meet those of whoever works in it."""
+    ignore = shutil.ignore_patterns(*NOT_COPIED)
+    return Path(shutil.copytree(PROJECT, folder, ignore=ignore, symlinks=True))
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copy_of_project(tmp_path_factory.mktemp("nightly") / "project")
+
+
+@pytest.fixture(scope="module")
+def first_night(
+    project: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Job, subprocess.CompletedProcess]:
+    """The first run, on an empty home, and what it printed."""
+    job = Job(project, tmp_path_factory.mktemp("first_night") / "home")
+    return job, job.run()
+
+
+@pytest.fixture
+def job(first_night: tuple[Job, object], tmp_path: Path) -> Job:
+    """A home of the test's own, as the first night left it."""
+    done, _ = first_night
+    return Job(done.project, Path(shutil.copytree(done.home, tmp_path / "home", symlinks=True)))
+
+
+# What Dagster is told.
+
+DEFINITIONS = """
+import json, sys, warnings
+warnings.filterwarnings("error", category=DeprecationWarning, module=r"orchestration(\\.|$)")
+from dagster._utils.schedules import schedule_execution_time_iterator
+from orchestration.definitions import defs
+
+graph = defs.resolve_asset_graph()
+job = defs.resolve_job_def("nightly_rebuild")
+[schedule] = defs.schedules
+zone = schedule.execution_timezone
+ticks = []
+for start in json.loads(sys.argv[1]):
+    times = schedule_execution_time_iterator(start, schedule.cron_schedule, zone)
+    ticks.append([next(times).isoformat() for _ in range(3)])
+print(json.dumps({
+    "above": {
+        key.to_user_string(): [k.to_user_string() for k in graph.get(key).parent_keys]
+        for key in graph.get_all_asset_keys()
+    },
+    "job": [key.to_user_string() for key in job.asset_layer.executable_asset_keys],
+    "executable": [key.to_user_string() for key in graph.executable_asset_keys],
+    "schedule": [schedule.job_name, schedule.cron_schedule, zone, schedule.default_status.value],
+    "ticks": ticks,
+}))
+"""
+
+
+def definitions(project: Path, home: Path, zone: str, *starts: str) -> dict:
+    times = json.dumps([datetime.fromisoformat(start).timestamp() for start in starts])
+    done = Job(project, home).python(
+        "-c", DEFINITIONS, times, AI_USAGE_REPORTING_TIME_ZONE=zone, PYTHONPATH=str(project)
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_asset_graph_and_schedule(project: Path, tmp_path: Path) -> None:
+    told = definitions(project, tmp_path / "home", "Asia/Kolkata", "2026-11-20T12:00:00+00:00")
+    seen, below = set(), ["published/reports"]
+    while below:
+        asset = below.pop()
+        seen.add(asset)
+        below += set(told["above"][asset]) - seen
+    assert {"landing/litellm", "raw/litellm", "raw/rejected", "core/fct_requests"} < seen
+    # Whatever exists leads to what is published, but for the ledger; and the job makes all of it.
+    seen.add("raw/loads")
+    assert seen == set(told["above"])
+    landing = {"landing/litellm", "landing/otel", "landing/gateway"}
+    assert set(told["job"]) == set(told["executable"]) == seen - landing
+    assert told["schedule"] == ["nightly_rebuild", "0 2 * * *", "Asia/Kolkata", "RUNNING"]
+    ticks = [datetime.fromisoformat(tick).astimezone(ZoneInfo("UTC")) for tick in told["ticks"][0]]
+    assert [f"{tick:%m-%d %H:%M}" for tick in ticks] == [
+        "11-20 20:30",
+        "11-21 20:30",
+        "11-22 20:30",
+    ]
+
+
+def test_one_tick_a_night_when_clocks_change(project: Path, tmp_path: Path) -> None:
+    """Two o'clock does not exist on one night of the year in Berlin, and comes twice on another."""
+    starts = ("2026-03-27T12:00:00+00:00", "2026-10-23T12:00:00+00:00")
+    told = definitions(project, tmp_path / "home", "Europe/Berlin", *starts)
+    assert told["ticks"][0] == [
+        "2026-03-28T02:00:00+01:00",
+        "2026-03-29T03:00:00+02:00",
+        "2026-03-30T02:00:00+02:00",
+    ]
+    assert [tick[:16] for tick in told["ticks"][1]] == [
+        "2026-10-24T02:00",
+        "2026-10-25T02:00",
+        "2026-10-26T02:00",
+    ]
+
+
+# What a person sees.
+
+
+@pytest.mark.slow
+def test_first_run_shows_an_example(first_night: tuple[Job, subprocess.CompletedProcess]) -> None:
+    job, done = first_night
+    assert (done.returncode, done.stderr) == (0, "")
+    steps = r"""AI usage warehouse in \S+/home
+  example +[\d.]+ s   landing/ was empty: put in 90 days of an invented organisation, \
+[\d,]+ requests of 40 users
+  gateway +[\d.]+ s   [\d,]+ events from \d+ new files
+  litellm +[\d.]+ s   [\d,]+ events from \d+ new files
+  otel +[\d.]+ s   [\d,]+ events from \d+ new files
+  models +[\d.]+ s   \d+ models built, \d+ tests passed
+  publish +[\d.]+ s   \d+ tables
+
+Published \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC, days in UTC
+  \S+/published/reports.duckdb   for BI tools
+  \S+/published/parquet          for notebooks and lakes
+(?:  \S+/published/page\S* .*\n)?
+([\d,]+) requests of 40 users, [\d,]+ tokens, \$[\d,.]+, from \d{4}-\d\d-\d\d to \d{4}-\d\d-\d\d
+""".replace("\\\n", "")
+    printed = re.fullmatch(steps, done.stdout)
+    assert printed, done.stdout
+    assert job.query("select count(*) from core.fct_requests") == [
+        (int(printed[1].replace(",", "")),)
+    ]
+
+
+@pytest.mark.slow
+def test_second_run_changes_nothing(job: Job) -> None:
+    published, warehouse = job.state(), digest(job.home / "warehouse.duckdb")
+    done = job.run()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\nNothing new has landed: what was published stands.\n" in done.stdout
+    assert len(re.findall(r"^  (?:gateway|litellm|otel) .* nothing new$", done.stdout, re.M)) == 3
+    assert job.state() == published
+    assert digest(job.home / "warehouse.duckdb") == warehouse
+
+
+@pytest.mark.slow
+def test_unknown_time_zone(project: Path, tmp_path: Path) -> None:
+    done = Job(project, tmp_path / "home").run(AI_USAGE_REPORTING_TIME_ZONE="Europe/Atlantis")
+    assert done.returncode == 1
+    assert "Stopped. reporting_time_zone is 'Europe/Atlantis'" in done.stdout
+    assert "AI_USAGE_REPORTING_TIME_ZONE" in done.stdout
+
+
+def test_second_run_at_once_stops(project: Path, tmp_path: Path) -> None:
+    """Here the first run is one that this process pretends; its dead ancestor left its name."""
+    job = Job(project, tmp_path / "home")
+    job.home.mkdir()
+    lock = "process 4711, since 2026-11-20 01:02:03 UTC"
+    with (job.home / "run.lock").open("w") as file:
+        file.write(lock)
+        file.flush()
+        fcntl.flock(file, fcntl.LOCK_EX)
+        done = job.run()
+        assert done.returncode == 1
+        assert f"Stopped. Another run is at work in {job.home}: {lock}." in done.stdout
+        # Nothing is left of it, and Dagster stops just so: the run it starts may be the second.
+        assert not any((job.home / "landing").iterdir())
+        script = (
+            "from orchestration.__main__ import _run_job, load_settings\n"
+            "from orchestration.settings import UserError\n"
+            "try:\n    _run_job(load_settings())\nexcept UserError as error:\n    print(error)"
+        )
+        done = job.python("-c", script, PYTHONPATH=str(project))
+        assert f"Another run is at work in {job.home}: {lock}." in done.stdout, done.stderr
+        assert not any((job.home / "raw").iterdir())
+
+
+@pytest.mark.slow
+def test_process_that_runs_is_named(project: Path, job: Job) -> None:
+    first = subprocess.Popen(
+        [sys.executable, "-m", "orchestration"],
+        cwd=project,
+        env=job.environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        while not first.stdout.readline().startswith("  gateway"):
+            assert first.poll() is None
+        done = job.run()
+        assert done.returncode == 1
+        assert re.search(rf": process {first.pid}, since \d{{4}}-[\d :-]+ UTC\. ", done.stdout)
+    finally:
+        first.communicate(timeout=300)
+    assert first.returncode == 0
+
+
+# What a blocked night leaves.
+
+
+@pytest.mark.slow
+def test_blocked_night(job: Job, tmp_path: Path) -> None:
+    """A wrong model and wrong prices are blocked, and leave nothing behind once put right."""
+    job = Job(copy_of_project(tmp_path / "project"), job.home)
+    before, totals = job.state(), "select count(*), sum(total_tokens) from core.fct_requests"
+    [(requests, tokens)] = job.query(totals)
+
+    prices = job.project / "seeds/price_overrides.csv"
+    model = job.project / "models/core/int_requests.sql"
+    right = {path: path.read_text() for path in (prices, model)}
+    overlapping = (
+        "acme,acme-chat-70b,2025-01-01,2025-07-01,1,,,2,,",
+        "acme,acme-chat-70b,2025-06-01,,1,,,2,,",
+    )
+    prices.write_text("\n".join([right[prices].rstrip("\n"), *overlapping, ""]))
+    doubled = right[model].replace(
+        "coalesce(input_uncached_tokens, 0) as", "2 * coalesce(input_uncached_tokens, 0) as"
+    )
+    assert doubled != right[model]
+    model.write_text(doubled)
+    done = job.run()
+    assert done.returncode == 1
+    assert "Stopped. Nothing was published, since not all holds:" in done.stdout
+    test = "assert_price_overrides_do_not_overlap"
+    assert f"  tests/singular/{test}.sql: {test}\n" in done.stdout
+    assert job.state() == before
+
+    for path, text in right.items():
+        path.write_text(text)
+    simulate(
+        tmp_path / "more",
+        truth=None,
+        days=2,
+        users=12,
+        seed=5,
+        last_day=datetime(2026, 1, 15).date(),
+    )
+    for file in (tmp_path / "more").glob("*/*"):
+        shutil.copy2(file, job.home / "landing" / file.parent.name)
+    done = job.run()
+    assert done.returncode == 0, done.stdout
+    old_days = f"{totals} where usage_date > '2026-01-15'"
+    assert job.query(old_days) == [(requests, tokens)]
+    assert job.query(totals)[0][0] > requests
+
+
+@pytest.mark.slow
+def test_renamed_model_is_noticed(tmp_path: Path) -> None:
+    """Its new file is as old as the old one was."""
+    job = Job(copy_of_project(tmp_path / "project"), tmp_path / "home")
+    models = job.project / "models/core"
+    script = (
+        "import json; from orchestration.dbt import project\n"
+        "print(list(json.loads(project().manifest_path.read_text())['nodes']))"
+    )
+    assert "'model.ai_usage.dim_users'" in job.python("-c", script).stdout
+    (models / "dim_users.sql").rename(models / "dim_people.sql")
+    assert "'model.ai_usage.dim_people'" in job.python("-c", script).stdout
+
+
+# What is published.
+
+
+@pytest.mark.slow
+def test_published_files(first_night: tuple[Job, object]) -> None:
+    job, _ = first_night
+    version = (job.published / "current").resolve()
+    assert [path.name for path in (job.published / "versions").iterdir()] == [version.name]
+    assert {path.name for path in version.iterdir()} >= {"reports.duckdb", "parquet", "build.json"}
+    assert list(job.published.rglob("*.wal")) == []
+    # Storage version 64, which every DuckDB since 0.10 can read.
+    header = (version / "reports.duckdb").read_bytes()[:20]
+    assert (header[8:12], int.from_bytes(header[12:20], "little")) == (b"DUCK", 64)
+
+    tables = json.loads((version / "build.json").read_text())["tables"]
+    found = "select schema_name || '.' || table_name, comment from duckdb_tables()"
+    comments = dict(job.query(found))
+    assert set(comments) == set(tables)
+    assert all(comments.values())
+    uncommented = "select table_name, column_name from duckdb_columns() where not internal"
+    assert job.query(f"{uncommented} and coalesce(comment, '') = ''") == []
+
+    with duckdb.connect(str(job.published / "reports.duckdb"), read_only=True) as connection:
+        for table, rows in tables.items():
+            parquet = f"'{job.published}/parquet/{table.replace('.', '/')}.parquet'"
+            assert connection.sql(f"select count(*) from {table}").fetchall() == [(rows,)]
+            for a, b in ((table, parquet), (parquet, table)):
+                assert connection.sql(f"from {a} except all from {b} limit 1").fetchall() == []
+            types = [connection.sql(f"from {name}").types for name in (table, parquet)]
+            assert types[0] == types[1]
+    files = {str(path.relative_to(version)) for path in version.rglob("*.parquet")}
+    assert files == {f"parquet/{table.replace('.', '/')}.parquet" for table in tables}
+
+
+PUBLISH = """
+import resource, sys
+from orchestration.dbt import project, public_models
+from orchestration.publication import publish
+from orchestration.settings import UserError, load_settings
+
+settings, models = load_settings(), public_models(project())
+if sys.argv[1:]:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
+try:
+    publish(settings, models, "test")
+except UserError as error:
+    print(error)
+"""
+
+
+@pytest.mark.slow
+def test_reader_keeps_the_version_it_has_open(job: Job) -> None:
+    reports, rows = str(job.published / "reports.duckdb"), "from core.fct_requests order by all"
+    before = job.query(rows)
+    # One that has read nothing yet of the file that it opened.
+    with duckdb.connect(reports, read_only=True) as reader:
+        versions = {(job.published / "current").readlink()}
+        for _ in range(3):
+            assert job.python("-c", PUBLISH).stdout == ""
+            versions.add((job.published / "current").readlink())
+            # Another process opens the new version beside the old one's reader.
+            script = f"import duckdb; duckdb.connect({reports!r}, read_only=True).sql({rows!r})"
+            assert job.python("-c", script).returncode == 0
+        assert len(versions) == 4
+        assert reader.sql(rows).fetchall() == before
+    kept = {path.name for path in (job.published / "versions").iterdir()}
+    links = [job.published / name for name in ("current", "previous")]
+    assert kept == {link.resolve().name for link in links}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("largest_file", [10_000, 1_000_000])
+def test_publication_that_fails_leaves_what_was_published(job: Job, largest_file: int) -> None:
+    """As on a full disk, when a file is made, and when a table is committed."""
+    before = job.state()
+    said = job.python("-c", PUBLISH, str(largest_file))
+    assert "What was published before still stands" in said.stdout, said.stderr
+    assert "File too large" in said.stdout
+    assert job.state() == before
+    assert job.python("-c", PUBLISH).stdout == ""
+    assert (job.published / "previous").readlink() != (job.published / "current").readlink()
+
+
+@pytest.mark.slow
+def test_publication_on_a_full_disk(job: Job) -> None:
+    """The same with a file system of its own, where this process may make one."""
+    content = job.published.rename(job.home / "content")
+    job.published.mkdir()
+    size = sum(path.stat().st_size for path in content.rglob("*") if path.is_file())
+    options = f"size={size * 13 // 10240}k"
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(job.published)], capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("no permission to mount a file system")
+    try:
+        shutil.copytree(content, job.published, symlinks=True, dirs_exist_ok=True)
+        before = job.state()
+        said = job.python("-c", PUBLISH)
+        assert "No space left on device" in said.stdout, said.stderr
+        assert job.state() == before
+    finally:
+        subprocess.run(["umount", str(job.published)], check=True)
+
+
+@pytest.mark.slow
+def test_publication_without_a_place(job: Job) -> None:
+    (job.published / "versions").rename(job.published / "moved")
+    (job.published / "versions").write_text("no folder")
+    said = job.python("-c", PUBLISH)
+    assert said.stdout.startswith("Publishing stopped: "), said.stderr
