@@ -1,6 +1,6 @@
 """The way out: the tables that were built and tested become what people and BI tools read.
 
-    published/versions/<time>/      reports.duckdb, parquet/<schema>/<table>.parquet, page/index.html,
+    published/versions/<time>/      reports.duckdb, parquet/<schema>/<table>.parquet, page/,
                                     build.json
     published/current, previous     links to a version each
     published/reports.duckdb        always of the current version, and so is

@@ -33,7 +33,7 @@ _LIGHTER = (0, 16, 28, -10, 36)
 
 def of_services(services: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """Return a colour for the light and one for the dark page, of each (service, providers)."""
-    spare = cycle(_OTHERS)
+    spare = cycle([*_OTHERS, *((hue, sat, light + 20) for hue, sat, light in _OTHERS)])
     hues: dict[str, tuple[int, int, int]] = {}
     used: dict[str, int] = {}
     colours = []

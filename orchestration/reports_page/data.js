@@ -100,18 +100,21 @@ function measure({ how, of, by, steps, percent, from, to }, table, rows, days) {
 }
 
 function percentile(columns, rows, share, of, from, to) {
-  const counts = new Map();
+  const [lows, highs] = [columns[from], columns[to]];
+  // The list of bounds is in order, so that a bucket's place in it is its rank.
+  const counts = new Float64Array(lows.list.length);
+  const ends = new Array(lows.list.length);
   let total = 0;
   for (const row of rows) {
-    const bucket = columns[from].values[row];
-    const known = counts.get(bucket) || { low: cell(columns[from], row), high: cell(columns[to], row), count: 0 };
-    known.count += columns[of].values[row];
-    total += columns[of].values[row];
-    counts.set(bucket, known);
+    const [bucket, count] = [lows.values[row], columns[of].values[row]];
+    counts[bucket] += count;
+    ends[bucket] = highs.values[row];
+    total += count;
   }
   let before = 0;
-  for (const { low, high, count } of [...counts.values()].sort((a, b) => a.low - b.low)) {
-    if (before + count >= share * total) return low + ((high - low) * (share * total - before)) / count;
+  for (let bucket = 0; bucket < counts.length; bucket++) {
+    const [low, high, count] = [lows.list[bucket], highs.list[ends[bucket]], counts[bucket]];
+    if (count && before + count >= share * total) return low + ((high - low) * (share * total - before)) / count;
     before += count;
   }
   return null;

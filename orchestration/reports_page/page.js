@@ -156,7 +156,7 @@ function showFilters() {
     byId(`panel-${tab.dataset.tab}`).hidden = !chosen;
   });
   document.querySelectorAll('.ranges button').forEach((button) => button.setAttribute('aria-pressed', button.dataset.range === state.range));
-  [byId('from').value, byId('to').value] = [isoDate(from), isoDate(to)];
+  [byId('from').value, byId('to').value] = PAGE.last === null ? ['', ''] : [isoDate(from), isoDate(to)];
   byId('ai').value = state.ai;
   byId('user').value = state.user && userName(state.user);
   byId('reset').hidden = !state.ai && !state.user && state.range === '30';

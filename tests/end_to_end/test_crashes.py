@@ -225,7 +225,7 @@ def runs_model(name: str) -> Mark:
     started = time.time()
 
     def mark(job: Job, evening: Job) -> bool:
-        path = job.project / "target/nightly/run/ai_usage/models" / name
+        path = job.home / "dbt/run/ai_usage/models" / name
         return path.exists() and path.stat().st_mtime > started
 
     return mark
