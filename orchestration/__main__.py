@@ -97,9 +97,12 @@ def _tell(settings: Settings, build: Build | None, before: Build | None) -> None
             """
         ).fetchone()
     console.print(f"\nPublished {build.built_at}, days in {build.reporting_time_zone}")
-    console.print(f"  {published / 'page' / 'index.html'}   the Reports page: open it in a browser")
-    console.print(f"  {published / 'reports.duckdb'}    for BI tools")
-    console.print(f"  {published / 'parquet'}           for notebooks and lakes")
+    for name, purpose in (
+        ("page/index.html", "the Reports page: open it in a browser"),
+        ("reports.duckdb", "for BI tools"),
+        ("parquet", "for notebooks and lakes"),
+    ):
+        console.print(f"  {published}/{name:<18}{purpose}")
     if requests:
         console.print(
             f"\n{requests:,} requests of {users:,} users, {tokens:,} tokens, "

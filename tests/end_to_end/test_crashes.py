@@ -282,7 +282,8 @@ def test_dbt_or_its_parent_is_killed_alone(job: Job, evening: Job, clean: Job) -
         kill(running.pid)
     assert running.returncode == 1
     assert "Stopped. Nothing was published, since not all holds:\n  dbt itself stopped" in printed
-    assert "Traceback" not in printed
+    # The dead process's helpers may lament in tracebacks of their own, but not the job.
+    assert "/orchestration/" not in printed
     assert_published_is_whole(job, evening)
 
     # Then dbt is left an orphan, which may have the warehouse open when the next run comes to it.

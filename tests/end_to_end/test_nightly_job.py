@@ -186,9 +186,10 @@ def test_first_run_shows_an_example(first_night: tuple[Job, subprocess.Completed
   publish +[\d.]+ s   \d+ tables
 
 Published \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC, days in UTC
-  \S+/published/reports.duckdb   for BI tools
-  \S+/published/parquet          for notebooks and lakes
-(?:  \S+/published/page\S* .*\n)?
+  \S+/published/page/index.html +the Reports page: open it in a browser
+  \S+/published/reports.duckdb +for BI tools
+  \S+/published/parquet +for notebooks and lakes
+
 ([\d,]+) requests of 40 users, [\d,]+ tokens, \$[\d,.]+, from \d{4}-\d\d-\d\d to \d{4}-\d\d-\d\d
 """.replace("\\\n", "")
     printed = re.fullmatch(steps, done.stdout)
@@ -239,26 +240,6 @@ def test_second_run_at_once_stops(project: Path, tmp_path: Path) -> None:
         done = job.python("-c", script, PYTHONPATH=str(project))
         assert f"Another run is at work in {job.home}: {lock}." in done.stdout, done.stderr
         assert not any((job.home / "raw").iterdir())
-
-
-@pytest.mark.slow
-def test_process_that_runs_is_named(project: Path, job: Job) -> None:
-    first = subprocess.Popen(
-        [sys.executable, "-m", "orchestration"],
-        cwd=project,
-        env=job.environment(),
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        while not first.stdout.readline().startswith("  gateway"):
-            assert first.poll() is None
-        done = job.run()
-        assert done.returncode == 1
-        assert re.search(rf": process {first.pid}, since \d{{4}}-[\d :-]+ UTC\. ", done.stdout)
-    finally:
-        first.communicate(timeout=300)
-    assert first.returncode == 0
 
 
 # What a blocked night leaves.
