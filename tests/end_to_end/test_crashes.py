@@ -267,32 +267,3 @@ def test_killed_while_it_publishes(job: Job, evening: Job, clean: Job) -> None:
         killed_at(job, has_swapped_versions, evening)
         assert_published_is_whole(job, clean)
         assert_heals(job, clean)
-
-
-def test_dbt_or_its_parent_is_killed_alone(job: Job, evening: Job, clean: Job) -> None:
-    running = start(job)
-    try:
-        wait_for(job, runs_model("core/int_requests.sql"), evening, running)
-        for children in Path(f"/proc/{running.pid}/task").glob("*/children"):
-            for pid in children.read_text().split():
-                os.kill(int(pid), signal.SIGKILL)
-        # As the kernel does with what takes too much memory: the job says so.
-        printed, _ = running.communicate(timeout=240)
-    finally:
-        kill(running.pid)
-    assert running.returncode == 1
-    assert "Stopped. Nothing was published, since not all holds:\n  dbt itself stopped" in printed
-    # The dead process's helpers may lament in tracebacks of their own, but not the job.
-    assert "/orchestration/" not in printed
-    assert_published_is_whole(job, evening)
-
-    # Then dbt is left an orphan, which may have the warehouse open when the next run comes to it.
-    running = start(job)
-    try:
-        wait_for(job, runs_model("core/int_requests.sql"), evening, running)
-        running.kill()
-        running.wait()
-        assert_heals(job, clean)
-    finally:
-        kill(running.pid)
-        running.communicate()
