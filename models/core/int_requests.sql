@@ -111,7 +111,7 @@ final as (
         coalesce(provider, 'unknown') as provider,
         model,
         status,
-        case when status = 'failure' then error_type end as error_type,
+        case when status = 'failure' then coalesce(error_type, 'unknown') end as error_type,
 
         -- numbers
         coalesce(input_uncached_tokens, 0) as input_uncached_tokens,

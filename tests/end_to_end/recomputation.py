@@ -4,7 +4,7 @@ Plain Python on purpose: nothing here is shared with ingestion or the models, no
 The contract says what each measure means; this says it once more, request by request. Prices come
 from genai-prices, asked about each request. Tables are lists of rows, and rows are dicts.
 
-Left out, since no test lands them: Parquet, LiteLLM_SpendLogs, price overrides.
+Left out, since no test lands them: Parquet, price overrides.
 """
 
 import csv
@@ -62,6 +62,7 @@ class Event:
     completed_at: datetime | None
     is_use: bool = True  # a call to an AI, not a poll or a span about something else
     is_client_view: bool = False
+    is_session_id_doubtful: bool = False  # it may have been made up for this request alone
 
 
 @dataclass(frozen=True)
@@ -192,25 +193,34 @@ def disjoint(
 
 
 def litellm_event(record: Row, landed_at: datetime) -> Event:
-    """One StandardLoggingPayload."""
+    """One StandardLoggingPayload, or one row of LiteLLM_SpendLogs."""
     metadata = record.get("metadata") or {}
+    if isinstance(metadata, str):
+        metadata = json.loads(metadata)
     usage = metadata.get("usage_object") or {}
     read_details = usage.get("prompt_tokens_details") or {}
-    error = record.get("error_information") or {}
+    error = record.get("error_information") or metadata.get("error_information") or {}
     start, end = required(moment(record.get("startTime"))), moment(record.get("endTime"))
     first_token = moment(record.get("completionStartTime"))
-    name, call = required(text(record.get("id"))), text(record.get("litellm_call_id"))
+    name, call = text(record.get("id")), text(record.get("litellm_call_id"))
+    is_spend_log = name is None
+    name = name or required(text(record.get("request_id")))
     provider, model = text(record.get("custom_llm_provider")), required(text(record.get("model")))
-    failed, hit = record["status"] == "failure", flag(record.get("cache_hit"))
+    hit = flag(record.get("cache_hit"))
+    # A SpendLogs row may call a failure a success; but whatever answered told its usage.
+    failed = record["status"] == "failure" or (is_spend_log and "total_tokens" not in usage)
     return Event(
         source="litellm",
         landed_at=landed_at,
         request_id=f"{name}/{(start - EPOCH) // MICROSECOND}" if failed else call if hit else name,
         prompt_id=call or name,
         session_id=first(
-            text((metadata.get("requester_metadata") or {}).get("session_id")),
+            None
+            if is_spend_log
+            else text((metadata.get("requester_metadata") or {}).get("session_id")),
             text(record.get("session_id")),
         ),
+        is_session_id_doubtful=is_spend_log,
         user_id=first(
             text(metadata.get("user_api_key_user_id")),
             text(record.get("user")),
@@ -221,7 +231,7 @@ def litellm_event(record: Row, landed_at: datetime) -> Event:
         provider=provider_name(provider),
         model=model.removeprefix(f"{provider}/"),
         status="failure" if failed else "success",
-        error_type=first(text(error.get("error_class")), text(error.get("error_code")), "unknown")
+        error_type=first(text(error.get("error_class")), text(error.get("error_code")))
         if failed
         else None,
         is_cache_hit=hit,
@@ -238,7 +248,7 @@ def litellm_event(record: Row, landed_at: datetime) -> Event:
             count(record.get("completion_tokens")),
             count((usage.get("completion_tokens_details") or {}).get("reasoning_tokens")),
         ),
-        reported_cost_usd=money(record.get("response_cost")),
+        reported_cost_usd=money(first(record.get("response_cost"), record.get("spend"))),
         requested_at=start,
         first_token_at=first_token if not failed and first_token and first_token < end else None,
         completed_at=end,
@@ -263,7 +273,7 @@ def gateway_event(record: Row, landed_at: datetime) -> Event:
         provider=provider_name(required(known("provider"))),
         model=required(known("model")),
         status="failure" if failed else "success",
-        error_type=(known("error_type") or "unknown") if failed else None,
+        error_type=known("error_type") if failed else None,
         is_cache_hit=flag(known("is_cache_hit")),
         tokens=disjoint(
             count(known("input_tokens")),
@@ -329,7 +339,7 @@ def otel_event(span: Row, above: Row, landed_at: datetime, gateways: Iterable[st
         provider=provider_name(known("gen_ai.provider.name", "gen_ai.system")),
         model=required(known("gen_ai.response.model", "gen_ai.request.model")),
         status="failure" if failed else "success",
-        error_type=(known("error.type") or "unknown") if failed else None,
+        error_type=known("error.type") if failed else None,
         is_cache_hit=False,
         tokens=disjoint(
             count(known(f"{use}.input_tokens", f"{use}.prompt_tokens")),
@@ -430,7 +440,11 @@ def merged(events: list[Event]) -> Row:
         events, key=lambda e: (e.source == "otel", e.tokens is None, e.status == "failure")
     )
     names = [field.name for field in fields(Event)]
-    return {name: first(*(getattr(event, name) for event in ranked)) for name in names}
+    row = {name: first(*(getattr(event, name) for event in ranked)) for name in names}
+    sessions = [event for event in ranked if event.session_id]
+    if beyond_doubt := [event for event in sessions if not event.is_session_id_doubtful]:
+        row["session_id"] = beyond_doubt[0].session_id
+    return row | {"is_session_id_doubtful": bool(sessions) and not beyond_doubt}
 
 
 @cache
@@ -473,9 +487,12 @@ def price(row: Row) -> Row:
 
 def with_sessions(requests: list[Request], idle: timedelta) -> list[Request]:
     """Derive the sessions that are not reported; each is named after its first request."""
-    reported = [request for request in requests if request.session_id]
-    derived = []
-    for _, part in by([r for r in requests if not r.session_id], "user_id", "usage_date"):
+    reported, underived, derived = [], [], []
+    for row, part in by(requests, "session_id", "usage_date"):
+        # Many requests do not share what was made up for one of them.
+        made_up = len(part) == 1 and part[0].is_session_id_doubtful
+        (underived if made_up or not row["session_id"] else reported).extend(part)
+    for _, part in by(underived, "user_id", "usage_date"):
         session_id, before = "", datetime.min
         for request in sorted(part, key=attrgetter("requested_at", "request_id")):
             if request.user_id is None or request.requested_at - before > idle:
@@ -498,6 +515,7 @@ def requests_of(events: list[Event], zone: ZoneInfo, idle_minutes: int) -> list[
             continue
         row = merged(parts)
         row["provider"] = row["provider"] or "unknown"
+        row["error_type"] = (row["error_type"] or "unknown") if row["status"] == "failure" else None
         row["tokens"] = row["tokens"] or (0, 0, 0, 0, 0)
         for name in ("first_token_at", "completed_at"):  # clocks may disagree
             if row[name] and row[name] < row["requested_at"]:
@@ -641,6 +659,7 @@ def session_averages(sessions: list[Row]) -> Row:
 
 def fct_requests(requests: list[Request]) -> list[Row]:
     not_columns = {"landed_at", "user_name", "tokens", "is_use", "is_client_view"}
+    not_columns |= {"is_session_id_doubtful"}
     computed = ("response_time_ms", "time_to_first_token_ms")
     computed += ("input_tokens", "output_tokens", "total_tokens")
     names = {*(field.name for field in fields(Request)), *computed} - not_columns

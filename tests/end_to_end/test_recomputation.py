@@ -1,6 +1,8 @@
 """Every column of every published table equals what plain Python makes of the landing files."""
 
+import csv
 import gzip
+import io
 import json
 from collections import Counter
 from collections.abc import Iterable
@@ -197,6 +199,15 @@ def test_recorded_proxy_and_its_clients(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("beside", [(), ("standard_logging_payload",)], ids=["alone", "beside"])
+def test_recorded_spend_logs(warehouse: Warehouse, beside: tuple[str, ...]) -> None:
+    for name in ("spend_logs", *beside):
+        warehouse.land(RECORDED / f"litellm/{name}.jsonl.gz", source="litellm")
+    warehouse.rebuild()
+    assert_recomputed(warehouse, recompute(warehouse.landing))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("dialect", ["latest_experimental", "openllmetry"])
 def test_recorded_dialects_of_spans(warehouse: Warehouse, dialect: str) -> None:
     warehouse.land(RECORDED / f"otel/genai_spans_{dialect}.otlp.jsonl.gz", source="otel")
@@ -269,4 +280,32 @@ def test_a_real_weeks_trace(warehouse: Warehouse, shared: Path, has_users: bool)
     assert warehouse.published(long) == [(19,)]
     by_day = "select usage_date, total_tokens from usage.tokens_by_day_and_ai order by 1"
     assert warehouse.published(by_day) == sorted(tokens.items())
+    assert_recomputed(warehouse, recompute(warehouse.landing))
+
+
+@pytest.mark.slow
+def test_a_real_hours_traces(warehouse: Warehouse, shared: Path) -> None:
+    """Two services' own totals; then all tables. Times have seven decimals and no zone."""
+    rows, totals = [], {}
+    for name in ("code", "conv"):
+        with gzip.open(shared / f"traces/AzureLLMInferenceTrace_{name}.csv.gz", "rt") as trace:
+            of = [
+                {"request_id": f"{name}-{number}", "requested_at": row["TIMESTAMP"]}
+                | {"provider": "azure", "model": name, "input_tokens": row["ContextTokens"]}
+                | {"output_tokens": row["GeneratedTokens"]}
+                for number, row in enumerate(csv.DictReader(trace))
+            ]
+        tokens = sum(int(row["input_tokens"]) + int(row["output_tokens"]) for row in of)
+        totals[name] = len(of), tokens
+        rows += of
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    warehouse.write("gateway/azure.csv", text.getvalue())
+    warehouse.rebuild()
+
+    by_model = "select model, count(*), sum(total_tokens) from core.fct_requests group by all"
+    assert {row[0]: row[1:] for row in warehouse.published(by_model)} == totals
+    assert sum(requests for requests, _ in totals.values()) == 19_366 + 8_819
     assert_recomputed(warehouse, recompute(warehouse.landing))

@@ -21,7 +21,7 @@ renamed as (
         {{ provider_name('provider') }} as provider,
         model,
         status,
-        case when status = 'failure' then coalesce(error_type, 'unknown') end as error_type,
+        case when status = 'failure' then error_type end as error_type,
 
         -- numbers
         input_tokens,

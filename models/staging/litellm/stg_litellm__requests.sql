@@ -48,7 +48,7 @@ renamed as (
             else model
         end as model,
         case when is_failure then 'failure' else 'success' end as status,
-        case when is_failure then coalesce(error_class, error_code, 'unknown') end as error_type,
+        case when is_failure then coalesce(error_class, error_code) end as error_type,
 
         -- numbers
         prompt_tokens as input_tokens,

@@ -60,7 +60,7 @@ renamed as (
         {{ provider_name('coalesce(spans.provider_name, spans.system)') }} as provider,
         coalesce(spans.response_model, spans.request_model, 'unknown') as model,
         case when is_failure then 'failure' else 'success' end as status,
-        case when is_failure then coalesce(spans.error_type, 'unknown') end as error_type,
+        case when is_failure then spans.error_type end as error_type,
 
         -- numbers; a stream may end without telling its usage
         coalesce(spans.input_tokens, spans.prompt_tokens) as input_tokens,
