@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-quick lint format dagster lock clean
+.PHONY: help run test test-quick browser lint format dagster lock clean
 
 help:           ## List these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -11,11 +11,16 @@ help:           ## List these commands
 run: .venv      ## Take in what has landed, rebuild what changed, test it, publish it
 	@$(BIN)/python -m orchestration
 
-test: .venv lint ## Run everything that CI runs
-	$(BIN)/python -m pytest
+test: .venv lint browser ## Run everything that CI runs
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-quick: .venv lint ## Run what is useful while working on a model: under two minutes
 	$(BIN)/python -m pytest -m "not slow"
+
+browser:        ## Install the browser that the tests of the page drive, if there is none
+	@command -v chromium > /dev/null \
+		|| { apt-get update && apt-get install --yes chromium; } > /dev/null 2>&1 \
+		|| echo "The page is NOT tested: install chromium, for instance with apt-get"
 
 lint: .venv     ## Check how the code reads
 	$(BIN)/ruff check

@@ -73,8 +73,12 @@ class Warehouse:
     def build(self, *arguments: str) -> str:
         return self.dbt("build", "--exclude-resource-type", "unit_test", *arguments)
 
-    def publish(self) -> None:
-        publish(self.settings, public_models(project()), fingerprint(self.settings))
+    def publish(self, page: bool = False) -> None:
+        """Publish the tables. The page takes seconds to build, and few tests look at it."""
+        with pytest.MonkeyPatch.context() as patch:
+            if not page:
+                patch.setattr("orchestration.reports_page.build_page", lambda *_: None)
+            publish(self.settings, public_models(project()), fingerprint(self.settings))
 
     def rebuild(self) -> None:
         """The whole night, without Dagster."""
@@ -92,6 +96,12 @@ class Warehouse:
         path = self.home / "published" / "reports.duckdb"
         with duckdb.connect(str(path), read_only=True) as connection:
             return connection.execute(sql).fetchall()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Have dbt's manifest made once, before several processes ask for it at the same time."""
+    if not hasattr(session.config, "workerinput"):
+        project()
 
 
 @pytest.fixture(scope="session")

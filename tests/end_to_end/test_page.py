@@ -59,7 +59,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, dbt_target: Path) -> Iterato
         warehouse.write("gateway/events.jsonl", "\n".join(map(json.dumps, events())))
         warehouse.ingest()
         warehouse.dbt("build", "--exclude-resource-type", "unit_test", "test")
-        warehouse.publish()
+        warehouse.publish(page=True)
         yield warehouse
 
 
