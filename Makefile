@@ -3,7 +3,8 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-quick browser lint format dagster lock clean
+.PHONY: help run test test-quick browser lint format serve rollback rebuild \
+	lock clean
 
 help:           ## List these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -32,8 +33,15 @@ format: .venv   ## Mend what lint can mend by itself
 	$(BIN)/ruff format
 	$(BIN)/sqlfluff fix --processes 2 models tests/singular
 
-dagster: .venv  ## Open the asset graph and the schedule at http://127.0.0.1:3000
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dagster dev --host 127.0.0.1
+serve: .venv    ## Run every night; Dagster at http://127.0.0.1:3000, the page at :8000
+	@exec $(BIN)/python -m orchestration serve
+
+rollback: .venv ## Publish the version before again
+	@$(BIN)/python -m orchestration rollback
+
+rebuild: .venv  ## Build days anew: FROM=2026-01-01 TO=2026-01-31, or everything
+	@$(BIN)/python -m orchestration rebuild $(if $(FROM),--first-date $(FROM)) \
+		$(if $(TO),--last-date $(TO))
 
 lock: .venv     ## Choose versions anew
 	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes \

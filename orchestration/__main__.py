@@ -1,113 +1,48 @@
-"""`python -m orchestration`: run the nightly job once, here and now."""
+"""`python -m orchestration`: what a person does by hand. Without a command it runs the night."""
 
-import contextlib
-import logging
-import os
-import shutil
+import argparse
 import sys
-import tempfile
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-import duckdb
-
-from orchestration.lock import only_run
-from orchestration.progress import console, step
-from orchestration.publication import Build, published_build
-from orchestration.settings import PROJECT, Settings, UserError, load_settings
-from orchestration.sources import SOURCES
+from orchestration.progress import console
+from orchestration.settings import UserError, load_settings
 
 
-def main() -> int:
-    """Run the job and say what was published; return the exit code."""
+def main(arguments: list[str] | None = None) -> int:
+    """Do what the command says; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m orchestration", description=__doc__)
+    commands = parser.add_subparsers(dest="command", metavar="command")
+    commands.add_parser("run", help="take in what has landed, rebuild what changed, publish")
+    commands.add_parser("serve", help="keep the schedule, Dagster's pages and the Reports page up")
+    commands.add_parser("rollback", help="publish the version before again")
+    days = commands.add_parser("rebuild", help="build days anew although nothing of them changed")
+    days.add_argument("--first-date", help="like 2026-01-31; without dates, everything")
+    days.add_argument("--last-date")
+    asked = parser.parse_args(arguments)
     try:
         settings = load_settings()
-        console.print(f"AI usage warehouse in {settings.home}")
-        with only_run(settings):
-            _fill_from_examples_if_empty(settings)
-        before = published_build(settings)
-        _run_job(settings)
+        # Each is imported when it is asked for: most take seconds to import.
+        if asked.command == "serve":
+            from orchestration.serve import serve
+
+            serve(settings)
+        elif asked.command == "rollback":
+            from orchestration.publication import roll_back
+
+            build = roll_back(settings)
+            console.print(f"What was published {build.built_at} is published again.")
+        else:
+            from orchestration.night import run
+
+            config = None
+            if asked.command == "rebuild":
+                dates = {"first_date": asked.first_date, "last_date": asked.last_date}
+                days = {name: day for name, day in dates.items() if day} or {"everything": True}
+                config = {"ops": {"models": {"config": days}}}
+            run(settings, config)
     except UserError as error:
         console.print(f"\nStopped. {error}", style="red")
         return 1
-    _tell(settings, published_build(settings), before)
     return 0
-
-
-def _fill_from_examples_if_empty(settings: Settings) -> None:
-    """Have something to look at: 90 days of an invented organisation of about 40 users."""
-    if not any(path.is_file() for path in settings.landing.rglob("*")):
-        from examples.simulator import simulate
-
-        with step("example") as progress, tempfile.TemporaryDirectory(dir=settings.home) as folder:
-            yesterday = datetime.now(UTC).date() - timedelta(days=1)
-            landing = Path(folder, "landing")
-            totals = simulate(landing, truth=None, last_day=yesterday)
-            # Moved at once: half an example would pass for an organisation's own events.
-            shutil.rmtree(settings.landing)
-            landing.rename(settings.landing)
-            progress.result = (
-                f"landing/ was empty: put in 90 days of an invented organisation, "
-                f"{totals['requests']:,} requests of {totals['users']} users"
-            )
-    for source in SOURCES:
-        (settings.landing / source.name).mkdir(exist_ok=True)
-
-
-def _run_job(settings: Settings) -> None:
-    dagster_home = settings.home / "dagster"
-    dagster_home.mkdir(exist_ok=True)
-    shutil.copy(PROJECT / "dagster.yaml", dagster_home)
-    os.environ["DAGSTER_HOME"] = str(dagster_home)
-    logging.disable(logging.CRITICAL)
-
-    # Imported here so that wrong settings are told before the seconds that this takes.
-    from dagster import DagsterInstance
-
-    from orchestration.definitions import defs
-
-    with (
-        DagsterInstance.get() as instance,
-        Path(os.devnull).open("w") as nowhere,
-        contextlib.redirect_stdout(nowhere),
-    ):
-        job = defs.resolve_job_def("nightly_rebuild")
-        try:
-            job.execute_in_process(instance=instance)
-        except Exception as error:
-            cause: BaseException | None = error
-            while cause and not isinstance(cause, UserError):
-                cause = cause.__cause__
-            if cause:
-                raise cause from error
-            raise
-
-
-def _tell(settings: Settings, build: Build | None, before: Build | None) -> None:
-    if build == before:
-        console.print("\nNothing new has landed: what was published stands.")
-    published = settings.published
-    with duckdb.connect(str(published / "reports.duckdb"), read_only=True) as reports:
-        requests, users, tokens, cost, first, last = reports.execute(
-            """
-            select
-                count(*), count(distinct user_id), sum(total_tokens), sum(cost_usd),
-                min(usage_date), max(usage_date)
-            from core.fct_requests
-            """
-        ).fetchone()
-    console.print(f"\nPublished {build.built_at}, days in {build.reporting_time_zone}")
-    for name, purpose in (
-        ("page/index.html", "the Reports page: open it in a browser"),
-        ("reports.duckdb", "for BI tools"),
-        ("parquet", "for notebooks and lakes"),
-    ):
-        console.print(f"  {published}/{name:<18}{purpose}")
-    if requests:
-        console.print(
-            f"\n{requests:,} requests of {users:,} users, {tokens:,} tokens, "
-            f"${cost or 0:,.2f}, from {first} to {last}"
-        )
 
 
 if __name__ == "__main__":

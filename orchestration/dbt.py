@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import duckdb
+from dagster import AssetCheckResult, MetadataValue
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject
 
-from orchestration.settings import PROJECT, UserError
+from orchestration.settings import PROJECT, Settings, UserError
 
 DBT = str(Path(sys.executable).with_name("dbt"))
 PROFILES = PROJECT / "profiles"
@@ -71,6 +73,18 @@ def failures(target: Path) -> str:
             message = (result["message"] or "").strip().replace("\n", "\n      ")
             lines.append(f"  {node.get('original_file_path')}: {node.get('name')}\n      {message}")
     return "\n".join(lines)
+
+
+def with_sample_rows(settings: Settings, target: Path, check: AssetCheckResult) -> AssetCheckResult:
+    """Add the first rows that failed a test to what Dagster shows of it."""
+    unique_id = check.metadata["unique_id"].value
+    for result in json.loads((target / "run_results.json").read_text())["results"]:
+        if result["unique_id"] == unique_id and result["status"] == "fail":
+            with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
+                rows = connection.sql(result["compiled_code"]).limit(5).df().astype(str)
+            sample = {"sample rows": MetadataValue.json(rows.to_dict("records"))}
+            return check._replace(metadata={**check.metadata, **sample})
+    return check
 
 
 def _nodes(dbt_project: DbtProject) -> list[dict]:

@@ -1,180 +1,103 @@
-"""The Dagster code location: from landing to publication, every night."""
+"""The Dagster code location: the night, its schedule, and what watches over it."""
 
-from collections.abc import Iterator
+import json
+import time
+from datetime import UTC, datetime, timedelta
 
 from dagster import (
-    AssetCheckResult,
-    AssetExecutionContext,
-    AssetKey,
-    AssetsDefinition,
-    AssetSpec,
+    DagsterRunStatus,
     DefaultScheduleStatus,
+    DefaultSensorStatus,
     Definitions,
-    MaterializeResult,
+    HookContext,
+    RunConfig,
+    RunRequest,
+    RunsFilter,
     ScheduleDefinition,
-    asset,
+    SensorEvaluationContext,
+    SkipReason,
     define_asset_job,
+    failure_hook,
     in_process_executor,
-    multi_asset,
-    resource,
+    sensor,
 )
-from dagster_dbt import dbt_assets
 
-from orchestration.dbt import (
-    Translator,
-    dbt_resource,
-    failures,
-    nodes_to_build,
-    project,
-    public_models,
+from orchestration.alerts import night_failed, night_is_late
+from orchestration.assets import (
+    Rebuild,
+    dbt_project,
+    landing_assets,
+    ledger,
+    models,
+    nightly,
+    published,
+    raw_assets,
+    settings,
+    warehouse,
 )
-from orchestration.ingestion import ingest, ledger_counts
-from orchestration.lock import only_run, wait_for_warehouse
-from orchestration.progress import step
-from orchestration.publication import (
-    BuiltFrom,
-    built_from,
-    core_fingerprint,
-    fingerprint,
-    note_built_from,
-    publish,
-    published_build,
-)
-from orchestration.settings import Settings, UserError, load_settings
-from orchestration.sources import SOURCES, Source
-
-settings = load_settings()
-dbt_project = project()
-translator = Translator()
-raw_keys = [AssetKey(["raw", source.name]) for source in SOURCES]
-number_of_nodes = nodes_to_build(dbt_project)
-public_keys = [translator.get_asset_key(model) for model in public_models(dbt_project)]
+from orchestration.dbt import dbt_resource
+from orchestration.ingestion import new_files
+from orchestration.sources import SOURCES
 
 
-@resource
-def warehouse() -> Iterator[Settings]:
-    """The settings, and for the length of a run the lock on everything under AI_USAGE_HOME."""
-    with only_run(settings):
-        yield settings
-
-
-def raw_asset(source: Source) -> AssetsDefinition:
-    """Return the asset that takes in what a source has landed."""
-
-    @asset(
-        key=["raw", source.name],
-        deps=[AssetKey(["landing", source.name])],
-        group_name="raw",
-        kinds={"parquet"},
-        required_resource_keys={"warehouse"},
-        description=f"Events of landing/{source.name}, typed; a load happens whole or not at all.",
-    )
-    def raw_events() -> MaterializeResult:
-        with step(source.name) as progress:
-            summary = ingest(settings, source, progress.advance)
-            progress.result = summary.sentence()
-        return MaterializeResult(
-            metadata={
-                "files": summary.files,
-                "events received": summary.received,
-                "events accepted": summary.accepted,
-                "events rejected": summary.rejected,
-                "unreadable files": [f"{file}: {why}" for file, why in summary.unreadable],
-                "first rejections": [f"{f} line {n}: {why}" for f, n, why in summary.rejections],
-            }
-        )
-
-    return raw_events
-
-
-@multi_asset(
-    specs=[
-        AssetSpec(["raw", name], deps=raw_keys, group_name="raw", kinds={"parquet"})
-        for name in ("files", "loads", "rejected")
-    ],
-    required_resource_keys={"warehouse"},
-)
-def ledger() -> Iterator[MaterializeResult]:
-    """The ledger of ingestion: the files in raw/, the loads, and the records that were rejected."""
-    for name, rows in ledger_counts(settings).items():
-        yield MaterializeResult(asset_key=["raw", name], metadata={"dagster/row_count": rows})
-
-
-@dbt_assets(
-    manifest=dbt_project.manifest_path,
-    project=dbt_project,
-    dagster_dbt_translator=translator,
-    required_resource_keys={"dbt", "warehouse"},
-)
-def models(context: AssetExecutionContext) -> Iterator:
-    """Everything that dbt builds and tests. With nothing new there is nothing to build."""
-    build = published_build(settings)
-    core, inputs = core_fingerprint(), fingerprint(settings)
-    if build and build.inputs == inputs:
-        with step("models") as progress:
-            progress.result = f"nothing new since {build.built_at}: the published tables stand"
-        return
-    wait_for_warehouse(settings)
-    # One folder for all runs, where dagster-dbt would make a new one for each.
-    target = settings.home / "dbt"
-    # Unit tests are for whoever changes a model; the night tests the data.
-    arguments = ["build", "--exclude-resource-type", "unit_test"]
-    full_refresh = built_from(settings).core != core
-    if full_refresh:
-        arguments.append("--full-refresh")
-    # Until all of it is built nothing of it may be published, nor be taken for built anew.
-    note_built_from(settings, BuiltFrom(core=None if full_refresh else core))
-    (target / "run_results.json").unlink(missing_ok=True)
-    with step("models") as progress:
-        invocation = context.resources.dbt.cli(
-            arguments, context=context, target_path=target, raise_on_error=False
-        )
-        models_built, tests_passed = 0, 0
-        for event in invocation.stream():
-            if isinstance(event, AssetCheckResult):
-                tests_passed += event.passed
-            else:
-                models_built += 1
-            progress.advance(models_built + tests_passed, number_of_nodes)
-            yield event
-        if not invocation.is_successful():
-            raise UserError(f"Nothing was published, since not all holds:\n{failures(target)}")
-        progress.result = f"{models_built} models built, {tests_passed} tests passed"
-    if not context.is_subset:
-        note_built_from(settings, BuiltFrom(core, inputs))
-
-
-@asset(
-    key=["published", "reports"],
-    deps=public_keys,
-    group_name="published",
-    kinds={"duckdb", "parquet"},
-    required_resource_keys={"warehouse"},
-)
-def published() -> MaterializeResult:
-    """The public tables as people and BI tools read them, swapped in at once."""
-    inputs = built_from(settings).inputs
-    if not inputs:
-        raise UserError("The models were not all built and tested: run the whole nightly_rebuild.")
-    with step("publish") as progress:
-        build = publish(settings, public_models(dbt_project), inputs)
-        progress.result = f"{len(build.tables)} tables"
-    return MaterializeResult(metadata=dict(build.tables))
+@failure_hook
+def tell_people(context: HookContext) -> None:
+    """Alert people to a night that failed: why, since when, what still stands."""
+    night_failed(settings, context.op_exception, context.run_id)
 
 
 nightly_rebuild = define_asset_job(
-    "nightly_rebuild", description="Take in what has landed, rebuild what changed, publish."
+    "nightly_rebuild",
+    description="Take in what has landed, rebuild what changed, publish.",
+    hooks={tell_people},
 )
+rebuild = define_asset_job(
+    "rebuild",
+    description="The same, and build days anew although nothing of them has changed.",
+    config=RunConfig(ops={"models": Rebuild(first_date="2026-01-01", last_date="2026-01-31")}),
+    hooks={tell_people},
+)
+
+
+@sensor(minimum_interval_seconds=600, default_status=DefaultSensorStatus.RUNNING)
+def late_night(context: SensorEvaluationContext) -> SkipReason:
+    """Alert people once when no night has ended well for 26 hours, whatever the reason."""
+    ended_well = RunsFilter(job_name=nightly_rebuild.name, statuses=[DagsterRunStatus.SUCCESS])
+    records = context.instance.get_run_records(ended_well, limit=1)
+    last = records[0].end_time if records else None
+    since, told = json.loads(context.cursor or "[null, null]")
+    # Before the first night there is none to miss: count from when this began to watch.
+    since = last or since or time.time()
+    is_late = time.time() - since > nightly.fail_window.to_timedelta().total_seconds()
+    if is_late and told != since:
+        night_is_late(settings, datetime.fromtimestamp(since, UTC))
+        told = since
+    context.update_cursor(json.dumps([since, told]))
+    return SkipReason("No night has ended well for 26 hours." if is_late else "All is well.")
+
+
+@sensor(job=nightly_rebuild, minimum_interval_seconds=60)
+def landed_files(context: SensorEvaluationContext) -> RunRequest | SkipReason:
+    """Run when files have landed and none has changed for a minute. Off unless switched on."""
+    new = [file for source in SOURCES for file in new_files(settings, source)]
+    if not new:
+        return SkipReason("Nothing new has landed.")
+    newest = max(file.modified_at for file in new)
+    if datetime.now(UTC) - newest < timedelta(minutes=1):
+        return SkipReason("Files are landing just now.")
+    return RunRequest(run_key=f"{len(new)} files up to {newest}")
+
 
 defs = Definitions(
     assets=[
-        *(AssetSpec(["landing", source.name], group_name="landing") for source in SOURCES),
-        *(raw_asset(source) for source in SOURCES),
+        *landing_assets,
+        *raw_assets,
         ledger,
         models,
         published,
     ],
-    jobs=[nightly_rebuild],
+    jobs=[nightly_rebuild, rebuild],
+    sensors=[late_night, landed_files],
     schedules=[
         ScheduleDefinition(
             job=nightly_rebuild,

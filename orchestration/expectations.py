@@ -1,8 +1,13 @@
-"""What Great Expectations judges: every load before it enters raw/."""
+"""What Great Expectations judges: every load before it enters raw/, every version before readers.
+
+Suites are code and contexts last for one judgement. Great Expectations is imported when it is
+needed, since that takes seconds, which nobody should pay who only opens the graph.
+"""
 
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -18,14 +23,13 @@ def judge_load(profile: pd.DataFrame, load_id: str, result_file: Path) -> None:
     Raises:
         UserError: an expectation was not met; says which, and the values that broke it.
     """
-    # Imported here because it takes seconds, which nobody should pay who only opens the graph.
-    import great_expectations as gx
     from great_expectations import expectations as gxe
 
     soon = (datetime.now(UTC) + timedelta(hours=1)).replace(tzinfo=None)
-    suite = gx.ExpectationSuite(
+    result = _validate(
         "load",
-        expectations=[
+        profile,
+        [
             gxe.ExpectColumnValuesToBeUnique(column="landing_file"),
             gxe.ExpectColumnValuesToNotBeNull(column="landed_at"),
             gxe.ExpectColumnValuesToBeInSet(column="events_without_key", value_set=[0]),
@@ -37,20 +41,108 @@ def judge_load(profile: pd.DataFrame, load_id: str, result_file: Path) -> None:
             gxe.ExpectColumnValuesToBeBetween(column="most_tokens", max_value=1_000_000_000),
         ],
     )
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
-    asset = context.data_sources.add_pandas("loads").add_dataframe_asset("profile")
-    definition = asset.add_batch_definition_whole_dataframe("whole")
-    result = definition.get_batch({"dataframe": profile}).validate(suite)
     result_file.write_text(json.dumps(result.to_json_dict(), indent=1, default=str))
     if not result.success:
         broken = "; ".join(
             f"{failed.expectation_config.type} on {failed.expectation_config.kwargs['column']}: "
             f"{failed.result.get('partial_unexpected_list')}"
-            for failed in result.results
-            if not failed.success
+            for failed in _failures(result)
         )
         raise UserError(
             f"The load {load_id} does not meet its expectations and was not taken in: {broken}. "
             "Please look at the landed files and report this."
         )
+
+
+def judge_publication(frames: dict[str, pd.DataFrame]) -> list[str]:
+    """Judge a version by the frames of orchestration.comparison; return what to warn people of.
+
+    Raises:
+        UserError: something is lost that the version before had. It must not be published.
+    """
+    from great_expectations import expectations as gxe
+
+    suites = {
+        "tables": [
+            gxe.ExpectColumnValuesToBeBetween(
+                column="rows_now",
+                min_value=1,
+                description="a table is empty that had rows before",
+            ),
+        ],
+        "lost_tokens": [
+            gxe.ExpectColumnValuesToBeBetween(
+                column="tokens_lost",
+                max_value=0,
+                description="a day has lost tokens though nothing landed for it",
+            ),
+        ],
+        "volume": [
+            gxe.ExpectColumnPairValuesAToBeGreaterThanB(
+                column_A="requests",
+                column_B="requests_at_least",
+                or_equal=True,
+                severity="warning",
+                description="far fewer requests than on this weekday in the weeks before",
+            ),
+            gxe.ExpectColumnPairValuesAToBeGreaterThanB(
+                column_A="requests_at_most",
+                column_B="requests",
+                or_equal=True,
+                severity="warning",
+                description="far more requests than on this weekday in the weeks before",
+            ),
+        ],
+        "silence": [
+            gxe.ExpectColumnValuesToBeBetween(
+                column="silent_days",
+                max_value=2,
+                severity="warning",
+                description="a source that lands every day has landed nothing for days",
+            ),
+        ],
+    }
+    warnings, losses = [], []
+    for name, frame in frames.items():
+        if frame.empty:
+            continue
+        for failed in _failures(_validate(name, frame, suites[name])):
+            config = failed.expectation_config
+            rows = frame.iloc[failed.result["unexpected_index_list"]].head(5)
+            said = f"{config.description}: " + "; ".join(
+                ", ".join(f"{column} {_text(value)}" for column, value in row.items())
+                for row in rows.to_dict("records")
+            )
+            (warnings if config.severity == "warning" else losses).append(said)
+    if losses:
+        raise UserError(
+            "Not published, since it lacks what the version before has: "
+            + "; ".join(losses)
+            + ". What was published before still stands. If this is meant, for instance since a "
+            "model has changed, run once with AI_USAGE_ACCEPT_CHANGES=1."
+        )
+    return warnings
+
+
+def _validate(name: str, frame: pd.DataFrame, expectations: list) -> Any:
+    import great_expectations as gx
+
+    suite = gx.ExpectationSuite(name, expectations=expectations)
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    asset = context.data_sources.add_pandas(name).add_dataframe_asset(name)
+    definition = asset.add_batch_definition_whole_dataframe("whole")
+    return definition.get_batch({"dataframe": frame}).validate(
+        suite, result_format={"result_format": "COMPLETE"}
+    )
+
+
+def _failures(result: Any) -> list:
+    return [one for one in result.results if not one.success]
+
+
+def _text(value: Any) -> str:
+    """Write a figure as people do: 1,234 and no 1234.0; dates without a time."""
+    if isinstance(value, float):
+        return f"{value:,.0f}"
+    return f"{value:%Y-%m-%d}" if isinstance(value, datetime) else str(value)

@@ -65,9 +65,7 @@ def ingest(
     """
     remove_unfinished_loads(settings)
     summary = Summary()
-    files, summary.ignored = list_files(settings.landing, source)
-    known = _ledger(settings)
-    new = [f for f in files if (f.name, f.size_bytes, f.modified_at) not in known]
+    new, summary.ignored = _new_files(settings, source)
     done = 0
     for number, batch in enumerate(_batches(new)):
         readable = []
@@ -97,6 +95,11 @@ def ingest(
     return summary
 
 
+def new_files(settings: Settings, source: Source) -> list[LandingFile]:
+    """List the files of a source that the ledger does not know in their present state."""
+    return _new_files(settings, source)[0]
+
+
 def remove_unfinished_loads(settings: Settings) -> None:
     """Remove what a crash left in raw/: every file whose load the ledger does not name."""
     shutil.rmtree(settings.raw / ".loading", ignore_errors=True)
@@ -121,6 +124,13 @@ def ledger_counts(settings: Settings) -> dict[str, int]:
         "loads": sum(1 for _ in settings.raw.glob("loads/*.parquet")),
         "rejected": rejected,
     }
+
+
+def _new_files(settings: Settings, source: Source) -> tuple[list[LandingFile], list[str]]:
+    files, ignored = list_files(settings.landing, source)
+    known = _ledger(settings)
+    new = [f for f in files if (f.name, f.size_bytes, f.modified_at) not in known]
+    return new, ignored
 
 
 def _ledger(settings: Settings) -> set[tuple[str, int, datetime]]:

@@ -20,7 +20,9 @@ from pathlib import Path
 
 import duckdb
 
+from orchestration.comparison import compare
 from orchestration.files import quoted, sync
+from orchestration.lock import only_run
 from orchestration.settings import PROJECT, Settings, UserError
 
 # DuckDB before 2.0 cannot open files written in a newer format.
@@ -34,7 +36,9 @@ class Build:
     built_at: str
     inputs: str
     reporting_time_zone: str
+    gateway_addresses: list[str]
     tables: dict[str, int]
+    warnings: list[str]
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,26 @@ def published_build(settings: Settings) -> Build | None:
         return None
 
 
+def what_was_published(settings: Settings) -> dict[str, int]:
+    """Return figures of the current version, of which people may want to see the history."""
+    current = (settings.published / "current").resolve()
+    with duckdb.connect(str(current / "reports.duckdb"), read_only=True) as connection:
+        events = connection.execute(
+            "select sum(events_received), sum(events_rejected), sum(late_events), sum(requests) "
+            "from technical.data_quality"
+        ).fetchone()
+    with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
+        (days,) = connection.execute(
+            "select count(*) from core.int_usage_dates where needs_rebuild"
+        ).fetchone()
+    names = ("events received", "events rejected", "late events", "requests")
+    return {
+        "days rebuilt": days,
+        **{name: int(number or 0) for name, number in zip(names, events, strict=True)},
+        "bytes": sum(path.stat().st_size for path in current.rglob("*") if path.is_file()),
+    }
+
+
 def built_from(settings: Settings) -> BuiltFrom:
     """Return what the last build noted, whether or not it was published."""
     try:
@@ -100,12 +124,18 @@ def publish(settings: Settings, models: list[dict], inputs: str) -> Build:
     `models` are nodes of dbt's manifest; `inputs` is the fingerprint of what they were built from.
 
     Raises:
-        UserError: the copy could not be written, or a report of the page is declared wrongly. The
-            version before stays the current one.
+        UserError: the copy could not be written, it lacks what the version before had, or a report
+            of the page is declared wrongly. The version before stays the current one.
     """
     # Takes a second, and only publication needs it.
     from orchestration.reports_page import build_page
 
+    before, current = published_build(settings), settings.published / "current"
+    # What a day and what a request is depends on these.
+    is_comparable = before is not None and (
+        (before.reporting_time_zone, before.gateway_addresses)
+        == (settings.reporting_time_zone, settings.gateway_addresses)
+    )
     now = datetime.now(UTC)
     versions = settings.published / "versions"
     target = versions / f"{now:%Y%m%dT%H%M%S%f}"
@@ -116,7 +146,9 @@ def publish(settings: Settings, models: list[dict], inputs: str) -> Build:
             f"{now:%Y-%m-%d %H:%M:%S} UTC",
             inputs,
             settings.reporting_time_zone,
+            settings.gateway_addresses,
             tables,
+            compare(settings, target, current if before else None, is_comparable),
         )
         build_page(
             target / "reports.duckdb",
@@ -139,7 +171,7 @@ def publish(settings: Settings, models: list[dict], inputs: str) -> Build:
             "and run again."
         ) from error
 
-    current, previous = settings.published / "current", settings.published / "previous"
+    previous = settings.published / "previous"
     for name in ("reports.duckdb", "parquet", "page"):
         if not (settings.published / name).is_symlink():
             _point(settings.published / name, Path("current", name))
@@ -152,6 +184,24 @@ def publish(settings: Settings, models: list[dict], inputs: str) -> Build:
         if old.resolve() not in kept:
             shutil.rmtree(old)
     return build
+
+
+def roll_back(settings: Settings) -> Build:
+    """Make the version before the current one again, at once; the one that was goes to `previous`.
+
+    The next night publishes anew: what was wrong should be put right before.
+
+    Raises:
+        UserError: there is no version before, or a run is at work.
+    """
+    current, previous = settings.published / "current", settings.published / "previous"
+    with only_run(settings):
+        if not (previous / "build.json").exists():
+            raise UserError(f"There is no version before the one in {settings.published}.")
+        wrong, right = current.readlink(), previous.readlink()
+        _point(current, right)
+        _point(previous, wrong)
+    return published_build(settings)
 
 
 def _copy_tables(settings: Settings, models: list[dict], target: Path) -> dict[str, int]:

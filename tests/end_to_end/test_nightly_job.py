@@ -2,12 +2,16 @@
 
 import fcntl
 import hashlib
+import http.server
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -233,9 +237,9 @@ def test_second_run_at_once_stops(project: Path, tmp_path: Path) -> None:
         # Nothing is left of it, and Dagster stops just so: the run it starts may be the second.
         assert not any((job.home / "landing").iterdir())
         script = (
-            "from orchestration.__main__ import _run_job, load_settings\n"
-            "from orchestration.settings import UserError\n"
-            "try:\n    _run_job(load_settings())\nexcept UserError as error:\n    print(error)"
+            "from orchestration.night import run_job\n"
+            "from orchestration.settings import UserError, load_settings\n"
+            "try:\n    run_job(load_settings())\nexcept UserError as error:\n    print(error)"
         )
         done = job.python("-c", script, PYTHONPATH=str(project))
         assert f"Another run is at work in {job.home}: {lock}." in done.stdout, done.stderr
@@ -243,6 +247,26 @@ def test_second_run_at_once_stops(project: Path, tmp_path: Path) -> None:
 
 
 # What a blocked night leaves.
+
+
+@contextmanager
+def webhook() -> Iterator[tuple[str, list[dict]]]:
+    """The address of a server, and the messages that it was sent."""
+    received: list[dict] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/alert", received
+        server.shutdown()
 
 
 @pytest.mark.slow
@@ -265,8 +289,13 @@ def test_blocked_night(job: Job, tmp_path: Path) -> None:
     )
     assert doubled != right[model]
     model.write_text(doubled)
-    done = job.run()
+    with webhook() as (address, alerts):
+        done = job.run(AI_USAGE_ALERT_WEBHOOK_URL=address)
     assert done.returncode == 1
+    [told] = alerts
+    assert "Nothing was published, since not all holds:" in told["text"]
+    assert "assert_price_overrides_do_not_overlap" in told["text"]
+    assert "Readers have the figures that were published 2" in told["text"]
     assert "Stopped. Nothing was published, since not all holds:" in done.stdout
     test = "assert_price_overrides_do_not_overlap"
     assert f"  tests/singular/{test}.sql: {test}\n" in done.stdout
@@ -284,6 +313,16 @@ def test_blocked_night(job: Job, tmp_path: Path) -> None:
     )
     for file in (tmp_path / "more").glob("*/*"):
         shutil.copy2(file, job.home / "landing" / file.parent.name)
+    # One source cannot be taken in: the others are, and the night ends with what is wrong.
+    rejected = job.home / "raw/otel"
+    rejected.rename(job.home / "moved")
+    rejected.write_text("no folder")
+    done = job.run()
+    assert done.returncode == 1
+    assert "Stopped. Not every source was taken in.\nTaking in otel stopped" in done.stdout
+    assert job.state() != before
+    rejected.unlink()
+    (job.home / "moved").rename(rejected)
     done = job.run()
     assert done.returncode == 0, done.stdout
     old_days = f"{totals} where usage_date > '2026-01-15'"

@@ -1,0 +1,119 @@
+"""The nightly job, run once in this process, and what a person sees of it."""
+
+import contextlib
+import logging
+import os
+import shutil
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+
+from orchestration.lock import only_run
+from orchestration.progress import console, step
+from orchestration.publication import Build, published_build
+from orchestration.settings import PROJECT, Settings, UserError
+from orchestration.sources import SOURCES
+
+
+def run(settings: Settings, config: dict | None = None) -> None:
+    """Run the nightly job and say what was published; `config` is Dagster's, of a rebuild.
+
+    Raises:
+        UserError: the night failed, or another run is at work.
+    """
+    console.print(f"AI usage warehouse in {settings.home}")
+    with only_run(settings):
+        _fill_from_examples_if_empty(settings)
+    before = published_build(settings)
+    run_job(settings, config)
+    _tell(settings, published_build(settings), before)
+
+
+def prepare_dagster(settings: Settings) -> None:
+    """Give Dagster its home under AI_USAGE_HOME, where it keeps the history of runs."""
+    dagster_home = settings.home / "dagster"
+    dagster_home.mkdir(exist_ok=True)
+    shutil.copy(PROJECT / "dagster.yaml", dagster_home)
+    os.environ["DAGSTER_HOME"] = str(dagster_home)
+
+
+def _fill_from_examples_if_empty(settings: Settings) -> None:
+    """Have something to look at: 90 days of an invented organisation of about 40 users."""
+    if not any(path.is_file() for path in settings.landing.rglob("*")):
+        from examples.simulator import simulate
+
+        with step("example") as progress, tempfile.TemporaryDirectory(dir=settings.home) as folder:
+            yesterday = datetime.now(UTC).date() - timedelta(days=1)
+            landing = Path(folder, "landing")
+            totals = simulate(landing, truth=None, last_day=yesterday)
+            # Moved at once: half an example would pass for an organisation's own events.
+            shutil.rmtree(settings.landing)
+            landing.rename(settings.landing)
+            progress.result = (
+                f"landing/ was empty: put in 90 days of an invented organisation, "
+                f"{totals['requests']:,} requests of {totals['users']} users"
+            )
+    for source in SOURCES:
+        (settings.landing / source.name).mkdir(exist_ok=True)
+
+
+def run_job(settings: Settings, config: dict | None = None) -> None:
+    """Run Dagster's job in this process. What Dagster says of it goes to its own history.
+
+    Raises:
+        UserError: a step failed; says what a person can do.
+    """
+    prepare_dagster(settings)
+    logging.disable(logging.CRITICAL)
+
+    # Imported here so that wrong settings are told before the seconds that this takes.
+    from dagster import DagsterInstance
+
+    from orchestration.definitions import defs
+
+    with (
+        DagsterInstance.get() as instance,
+        Path(os.devnull).open("w") as nowhere,
+        contextlib.redirect_stdout(nowhere),
+    ):
+        job = defs.resolve_job_def("nightly_rebuild")
+        try:
+            job.execute_in_process(instance=instance, run_config=config)
+        except Exception as error:
+            cause: BaseException | None = error
+            while cause and not isinstance(cause, UserError):
+                cause = cause.__cause__
+            if cause:
+                raise cause from error
+            raise
+
+
+def _tell(settings: Settings, build: Build | None, before: Build | None) -> None:
+    if build == before:
+        console.print("\nNothing new has landed: what was published stands.")
+    published = settings.published
+    with duckdb.connect(str(published / "reports.duckdb"), read_only=True) as reports:
+        requests, users, tokens, cost, first, last = reports.execute(
+            """
+            select
+                count(*), count(distinct user_id), sum(total_tokens), sum(cost_usd),
+                min(usage_date), max(usage_date)
+            from core.fct_requests
+            """
+        ).fetchone()
+    for warning in build.warnings:
+        console.print(f"\nPlease look at this: {warning}", style="yellow")
+    console.print(f"\nPublished {build.built_at}, days in {build.reporting_time_zone}")
+    for name, purpose in (
+        ("page/index.html", "the Reports page: open it in a browser"),
+        ("reports.duckdb", "for BI tools"),
+        ("parquet", "for notebooks and lakes"),
+    ):
+        console.print(f"  {published}/{name:<18}{purpose}")
+    if requests:
+        console.print(
+            f"\n{requests:,} requests of {users:,} users, {tokens:,} tokens, "
+            f"${cost or 0:,.2f}, from {first} to {last}"
+        )

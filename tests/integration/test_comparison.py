@@ -1,0 +1,172 @@
+"""A version is compared with the one that was published before, and blocked if it has lost."""
+
+import json
+import shutil
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+from conftest import Warehouse
+
+from orchestration.publication import published_build, roll_back
+from orchestration.rebuild import mark_for_rebuild
+from orchestration.settings import UserError
+
+TODAY = datetime.now(UTC).date()
+
+
+def land_days(warehouse: Warehouse, first: date, days: int, requests: int, name: str) -> None:
+    """A file of so many requests a day, from gateway, of 30 tokens each."""
+    lines = [
+        json.dumps(
+            {"request_id": f"{name} {day} {number}", "provider": "openai", "model": "gpt-4o"}
+            | {"requested_at": f"{first + timedelta(day)}T12:00:00Z", "user_id": "ann"}
+            | {"input_tokens": 20, "output_tokens": 10}
+        )
+        for day in range(days)
+        for number in range(requests)
+    ]
+    warehouse.write(f"gateway/{name}.jsonl", "\n".join(lines))
+
+
+def change(warehouse: Warehouse, sql: str) -> None:
+    """Damage the warehouse behind everybody's back."""
+    with duckdb.connect(str(warehouse.home / "warehouse.duckdb")) as connection:
+        connection.execute(sql)
+
+
+@pytest.fixture(scope="module")
+def sixty_days(tmp_path_factory: pytest.TempPathFactory, dbt_target: Path) -> Warehouse:
+    """Ten requests a day, the last of them yesterday, are published."""
+    with pytest.MonkeyPatch.context() as patch:
+        warehouse = Warehouse(tmp_path_factory.mktemp("sixty_days") / "home", dbt_target)
+        patch.setenv("AI_USAGE_HOME", str(warehouse.home))
+        land_days(warehouse, TODAY - timedelta(60), 60, 10, "sixty days")
+        warehouse.rebuild()
+    return warehouse
+
+
+@pytest.fixture
+def published(sixty_days: Warehouse, warehouse: Warehouse) -> Warehouse:
+    """The same in a home of the test's own."""
+    shutil.copytree(sixty_days.home, warehouse.home, symlinks=True)
+    assert published_build(warehouse.settings).warnings == []
+    return warehouse
+
+
+LOSE_TOKENS = "update usage.usage_by_day set total_tokens = 290 where usage_date = current_date - 9"
+
+
+def test_lost_tokens_block(published: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = (published.home / "published/current").readlink()
+    change(published, LOSE_TOKENS)
+    with pytest.raises(UserError) as said:
+        published.publish()
+    assert f"usage_date {TODAY - timedelta(9)}, tokens_lost 10" in str(said.value)
+    assert "What was published before still stands" in str(said.value)
+    assert (published.home / "published/current").readlink() == before
+    assert len(list((published.home / "published/versions").iterdir())) == 1
+
+    monkeypatch.setenv("AI_USAGE_ACCEPT_CHANGES", "1")
+    published.publish()
+    assert published.published(
+        f"select total_tokens from usage.usage_by_day where usage_date = '{TODAY}'::date - 9"
+    ) == [(290,)]
+
+
+def test_a_day_that_is_gone_and_an_emptied_table_block(published: Warehouse) -> None:
+    change(published, "delete from usage.usage_by_day where usage_date = current_date - 3")
+    with pytest.raises(UserError, match=f"usage_date {TODAY - timedelta(3)}, tokens_lost 300"):
+        published.publish()
+    change(published, "delete from cost.time_of_use")
+    with pytest.raises(
+        UserError, match=r"table_name cost.time_of_use, rows_before \d+, rows_now 0"
+    ):
+        published.publish()
+
+
+def test_fewer_tokens_may_follow_from_what_landed(published: Warehouse) -> None:
+    """Here a later record of the same request says less; and days in another zone are others."""
+    land_days(published, TODAY - timedelta(9), 1, 10, "sixty days again")
+    published.ingest()
+    published.build()
+    change(published, LOSE_TOKENS)
+    published.publish()
+
+
+def test_changed_settings_are_not_taken_for_a_loss(
+    published: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AI_USAGE_REPORTING_TIME_ZONE", "Pacific/Kiritimati")  # 14 hours ahead
+    published.rebuild()
+    days = "select min(usage_date) from usage.usage_by_day"
+    assert published.published(days) == [(TODAY - timedelta(59),)]
+
+
+@pytest.mark.parametrize(("requests", "how_many"), [(1, "far fewer"), (90, "far more")])
+def test_unusual_volume_is_a_warning(published: Warehouse, requests: int, how_many: str) -> None:
+    yesterday = TODAY - timedelta(1)
+    where = f"where usage_date = '{yesterday}'"
+    change(published, f"update usage.usage_by_day set requests = {requests} {where}")
+    published.publish()
+    [warning] = published_build(published.settings).warnings
+    assert warning.startswith(f"{how_many} requests than on this weekday in the weeks before: ")
+    assert f"usage_date {yesterday}, requests {requests}, " in warning
+
+
+def test_a_source_that_falls_silent_is_a_warning(published: Warehouse) -> None:
+    last = TODAY - timedelta(6)
+    change(published, f"delete from technical.data_quality where usage_date > '{last}'")
+    published.publish()
+    [warning] = published_build(published.settings).warnings
+    assert f"source gateway, last_date {last}, silent_days 6" in warning
+
+
+def test_roll_back(published: Warehouse) -> None:
+    first = published_build(published.settings)
+    land_days(published, TODAY - timedelta(2), 1, 5, "more")
+    published.rebuild()
+    count = "select count(*) from core.fct_requests"
+    assert published.published(count) == [(605,)]
+    assert roll_back(published.settings) == first
+    assert published.published(count) == [(600,)]
+    assert (published.home / "published/page").resolve() == (
+        published.home / "published/versions"
+    ).resolve() / (published.home / "published/current").resolve().name / "page"
+    # Once more, and it is as it was: nothing is lost by it.
+    assert roll_back(published.settings).tables["core.fct_requests"] == 605
+
+
+def test_nothing_to_roll_back_to(published: Warehouse) -> None:
+    with pytest.raises(UserError, match="There is no version before"):
+        roll_back(published.settings)
+
+
+def test_days_are_rebuilt_on_demand(published: Warehouse) -> None:
+    """A day that somebody has damaged is made anew, and no other."""
+    built = (
+        "select usage_date, min(built_at), count(*) from core.int_requests group by 1 order by 1"
+    )
+    before = published.query(built)
+    first, last = TODAY - timedelta(20), TODAY - timedelta(18)
+    change(published, "delete from core.int_requests where request_id like '% 41 %'")
+    mark_for_rebuild(published.settings, str(first), str(last))
+    published.build()
+    after = published.query(built)
+    assert [day for day, *_ in after] == [day for day, *_ in before]
+    rebuilt = [new[0] for old, new in zip(before, after, strict=True) if new[1] != old[1]]
+    assert rebuilt == [first, first + timedelta(1), last]
+    assert {count for *_, count in after} == {10}
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "said"),
+    [
+        ("2026-13-01", None, "is written like 2026-01-31"),
+        ("2026-02-01", "2026-01-01", "lies before the first"),
+    ],
+)
+def test_days_that_are_none(warehouse: Warehouse, first: str, last: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        mark_for_rebuild(warehouse.settings, first, last)
