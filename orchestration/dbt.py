@@ -81,8 +81,11 @@ def with_sample_rows(settings: Settings, target: Path, check: AssetCheckResult) 
     for result in json.loads((target / "run_results.json").read_text())["results"]:
         if result["unique_id"] == unique_id and result["status"] == "fail":
             with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
-                rows = connection.sql(result["compiled_code"]).limit(5).df().astype(str)
-            sample = {"sample rows": MetadataValue.json(rows.to_dict("records"))}
+                rows = connection.sql(result["compiled_code"]).limit(5)
+                sample = [
+                    dict(zip(rows.columns, map(str, row), strict=True)) for row in rows.fetchall()
+                ]
+            sample = {"sample rows": MetadataValue.json(sample)}
             return check._replace(metadata={**check.metadata, **sample})
     return check
 
