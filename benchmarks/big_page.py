@@ -10,8 +10,10 @@ import shutil
 import sys
 import time
 from pathlib import Path
+from statistics import median
 
 import duckdb
+from playwright.sync_api import sync_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from orchestration.dbt import project, public_models
@@ -171,6 +173,40 @@ def main() -> None:
         f"{before / 1024:.0f}), {len(files)} files, {sum(files) / 1e6:.0f} MB, index.html "
         f"{(folder / 'page/index.html').stat().st_size / 1e6:.1f} MB"
     )
+    open_and_filter(folder / "page/index.html")
+
+
+def open_and_filter(page_file: Path) -> None:
+    """Print the seconds until the page has drawn, and until filters have, medians of five."""
+    chromium = shutil.which("chromium")
+    if not chromium:
+        print("not opened: no chromium")  # noqa: T201
+        return
+    with sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        opened = []
+        for number in range(5):
+            begun = time.time()
+            page.goto(f"file://{page_file}?{number}#tab=usage&range=30")
+            page.wait_for_selector("body[data-ready]")
+            opened.append(time.time() - begun)
+        print(f"opens in {median(opened):.2f} s")  # noqa: T201
+        user = page.locator("#usage_by_user .link").first.inner_text()
+        for tab in ("usage", "cost", "technical"):
+            for name, filters in {
+                "90 days": "range=90",
+                "one AI": "range=90&ai=AI+service+3",
+                "one user": f"range=90&user={user}",
+            }.items():
+                took = []
+                for _ in range(5):
+                    for address in (f"tab={tab}&range=30", f"tab={tab}&{filters}"):
+                        page.evaluate(f"location.hash = {address!r}")
+                        page.wait_for_timeout(700)
+                    took.append(int(page.locator("body").get_attribute("data-took")))
+                print(f"{tab}, {name}: {median(took)} ms")  # noqa: T201
+        browser.close()
 
 
 if __name__ == "__main__":

@@ -204,6 +204,13 @@ function dateTitle(start, dates, [, to]) {
   return end === start ? fullDate(start) : `${shortDate(start)} – ${longDate(end)}`;
 }
 
+/** What a hover says of a measure. A cost that nobody knows is not a cost of nothing. */
+function said(name, value, table, rows) {
+  const { unit } = PAGE.measures[name];
+  const unpriced = unit === 'usd' && !value && table.columns.unpriced_tokens && sum(table, rows, 'unpriced_tokens') > 0;
+  return unpriced ? 'unpriced' : exact(value, unit);
+}
+
 /** The table of the hover: each series (or measure) of a point, sorted, and what they come to. */
 function breakdown(show, key) {
   const { report, source } = show;
@@ -212,15 +219,15 @@ function breakdown(show, key) {
   const { unit } = PAGE.measures[names[0]];
   const total = names.map((name) => show.measure(name, point.rows, point.days));
   if (!report.series) {
-    const lines = names.map((name, i) => ({ name: PAGE.measures[name].label, cells: [exact(total[i], PAGE.measures[name].unit)] }));
+    const lines = names.map((name, i) => ({ name: PAGE.measures[name].label, cells: [said(name, total[i], source.table, point.rows)] }));
     return { title: point.title, header: [], lines, total: null };
   }
   const additive = source.mart.measures[names[0]].how === 'sum' && unit !== 'share';
   const groups = groupRows(point.rows, (row) => cell(source.table.columns[report.series], row));
-  const lines = [...groups].map(([name, some]) => ({ name, values: names.map((one) => show.measure(one, some, point.days)) }));
+  const lines = [...groups].map(([name, some]) => ({ name, some, values: names.map((one) => show.measure(one, some, point.days)) }));
   lines.sort((a, b) => (b.values[0] ?? -1) - (a.values[0] ?? -1));
-  const cells = (values) => {
-    const texts = values.map((number, i) => exact(number, PAGE.measures[names[i]].unit));
+  const cells = (values, some) => {
+    const texts = values.map((number, i) => said(names[i], number, source.table, some));
     if (additive) texts.splice(1, 0, total[0] ? compact(values[0] / total[0], 'share') : '–');
     return texts;
   };
@@ -229,7 +236,7 @@ function breakdown(show, key) {
   // Users, sessions and prompts of several AIs are no sum of theirs.
   const totals = names.map((name, i) => (source.mart.measures[name].how === 'per day' ? null : total[i]));
   return {
-    title: point.title, header, total: lines.length > 1 ? cells(totals) : null,
-    lines: lines.map(({ name, values }) => ({ name, cells: cells(values) })),
+    title: point.title, header, total: lines.length > 1 ? cells(totals, point.rows) : null,
+    lines: lines.map(({ name, values, some }) => ({ name, cells: cells(values, some) })),
   };
 }

@@ -86,21 +86,37 @@ function withUser(data, byUser) {
 
 const MISSED = { date: 'all dates', ai: 'all AIs', user: 'all users' };
 
+let refreshes = 0;
+
+/** Draw the tab anew: what is in view at once, and then the rest, unless it is outdated by then. */
 async function refresh() {
-  const started = performance.now();
+  const [started, mine] = [performance.now(), ++refreshes];
   writeAddress();
   showFilters();
-  const drawn = PAGE.reports.filter((report) => report.tab === state.tab).map(async (report) => {
-    const card = cards.get(report.id);
-    try {
-      await (report.chart === 'figure' ? drawFigure(report, card) : drawCard(report, card));
-    } catch (error) {
-      card.say(error.message);
-    }
-  });
-  await Promise.all(drawn);
-  document.body.dataset.ready = `${state.tab} ${location.hash}`;
+  const reports = PAGE.reports.filter((report) => report.tab === state.tab);
+  const seen = reports.filter(inView);
+  await Promise.all(seen.map(draw));
   document.body.dataset.took = Math.round(performance.now() - started);
+  await new Promise((resolve) => { setTimeout(resolve); });
+  for (const report of reports.filter((one) => !seen.includes(one))) {
+    if (mine !== refreshes) return;
+    await draw(report);
+  }
+  if (mine === refreshes) document.body.dataset.ready = `${state.tab} ${location.hash}`;
+}
+
+function inView(report) {
+  const { top, bottom } = cards.get(report.id).node.getBoundingClientRect();
+  return top < innerHeight && bottom > 0;
+}
+
+async function draw(report) {
+  const card = cards.get(report.id);
+  try {
+    await (report.chart === 'figure' ? drawFigure(report, card) : drawCard(report, card));
+  } catch (error) {
+    card.say(error.message);
+  }
 }
 
 async function drawCard(report, card) {

@@ -43,8 +43,9 @@ function makeFilters() {
   byId('reset').addEventListener('click', () => set({ range: '30', ai: '', user: '' }));
   document.querySelector('.filters').addEventListener('submit', (event) => event.preventDefault());
   for (const id of ['from', 'to']) {
+    if (PAGE.last !== null) Object.assign(byId(id), { min: isoDate(PAGE.first), max: isoDate(PAGE.last) });
     byId(id).addEventListener('change', () => {
-      const [from, to] = [byId('from').value, byId('to').value].map((text) => Date.parse(`${text.trim()}T00:00:00Z`) / DAY);
+      const [from, to] = [byId('from').value, byId('to').value].map((text) => Date.parse(`${text}T00:00:00Z`) / DAY);
       const wrong = !Number.isInteger(from) || !Number.isInteger(to) || from > to;
       byId(id).setAttribute('aria-invalid', wrong);
       if (!wrong) set({ range: `${isoDate(from)}..${isoDate(to)}` });

@@ -11,10 +11,13 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
+from math import log
 from pathlib import Path
 
 import pytest
 from conftest import Warehouse
+
+from orchestration.reports_page.words import label
 
 CHROMIUM = shutil.which("chromium")
 playwright = pytest.importorskip("playwright.sync_api", reason="The page's tests need playwright")
@@ -128,12 +131,18 @@ def hover(page, chart: str, across: float = 0.6, down: float = 0.6) -> dict:
     cells = [[cell.inner_text() for cell in row.locator("th, td").all()] for row in rows]
     total = [cell.inner_text() for cell in page.locator("#tooltip tfoot td").all()]
     title = page.locator("#tooltip strong").inner_text()
-    return {"title": title, "rows": {row[0].strip(): row[1:] for row in cells}, "total": total}
+    header = [cell.inner_text() for cell in page.locator("#tooltip thead th").all()]
+    return {
+        "title": title,
+        "header": header,
+        "rows": {row[0].strip(): row[1:] for row in cells},
+        "total": total,
+    }
 
 
 def number(text: str) -> float | None:
     """Read a number as the hover shows it."""
-    if text == "\N{EN DASH}":
+    if text in ("\N{EN DASH}", "unpriced"):
         return None
     value = float(re.sub(r"[^0-9.\-]", "", text.split("(")[0]))
     return value / 100 if text.endswith("%") else value
@@ -154,6 +163,18 @@ def weekday(title: str) -> str:
     names = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
     name, hours = title.split(" ")
     return f"weekday = {names.index(name) + 1} and hour_of_day = {int(hours[:2])} and {RANGE}"
+
+
+def lengths(title: str) -> str:
+    """Fourteen buckets of the mart make a bar: the one that begins with 'about so long to ...'."""
+    seconds = {"h": 3600, "min": 60, "s": 1}
+    parts = re.findall(r"([\d.]+) (h|min|s)", title.split(" to ")[0])
+    low = sum(float(number) * seconds[unit] for number, unit in parts)
+    bar = round(log(low) / log(1.05) / 14) if low else None
+    bounds = [0, 0.999] if bar is None else [1.05 ** (14 * n) * 0.999 for n in (bar, bar + 1)]
+    return (
+        f"session_length_from_s >= {bounds[0]} and session_length_from_s < {bounds[1]} and {RANGE}"
+    )
 
 
 def on_day(title: str) -> str:
@@ -227,6 +248,13 @@ CHARTS = {
         "session_averages_by_ai": (
             "technical.session_averages_by_ai", "ai_service", "sum(avg_session_length_s)", on_day,
         ),
+        "session_lengths": (
+            "technical.session_lengths", "'Sessions'", "coalesce(sum(sessions), 0)", lengths,
+        ),
+        "long_term_trends-2": (
+            "technical.long_term_trends", "ai_service", "sum(total_tokens)",
+            lambda title: f"period_type = 'month' and strftime(period_start, '%B %Y') = '{title}'",
+        ),
         "long_term_trends": (
             "technical.long_term_trends", "ai_service", "sum(total_tokens)",
             lambda title: f"period_type = 'week' and period_start = '{week(title)}'",
@@ -243,7 +271,8 @@ def test_each_tab_and_chart_is_drawn(opened, served: str, from_disk: bool) -> No
         ready(page)
         assert page.get_by_role("tab", selected=True).inner_text().lower() == tab
         cards = page.locator(f"#panel-{tab} .card").all()
-        assert set(charts) <= {card.get_attribute("id") for card in cards}
+        drawings = page.locator(f"#panel-{tab} .card:not(.table)").all()
+        assert set(charts) == {card.get_attribute("id") for card in drawings}
         for card in cards:
             assert int(card.locator(".chart").get_attribute("data-drawn")) > 0
         assert page.locator(f"#panel-{tab} .figure").count() == 4
@@ -253,16 +282,28 @@ def test_each_tab_and_chart_is_drawn(opened, served: str, from_disk: bool) -> No
     assert page.get_by_role("tab", selected=True).inner_text() == "Usage"
 
 
+SUMS = {"requests", "failed_requests", "responses", "total_tokens", "input_tokens", "output_tokens"}
+SUMS |= {"cost_usd", "reported_cost_usd", "sessions"}
+
+
 @pytest.mark.parametrize("tab", CHARTS)
 def test_hover_shows_what_a_query_gives(opened, built: Warehouse, tab: str) -> None:
     page = opened(f"tab={tab}&range=30")
+    declared = json.loads(page.locator("#page").text_content())["reports"]
+    reports = {report["id"]: report for report in declared}
     for chart, (table, names, value, where) in CHARTS[tab].items():
-        shown = hover(page, chart)
+        # Most sessions are long, so that is where the histogram has its columns.
+        shown = hover(page, chart, 0.95 if chart == "session_lengths" else 0.6)
+        report = reports[chart]
+        # The number that is drawn, and the measures behind it that add up.
+        columns = {name for name, *_ in built.published(f"describe {table}")}
+        behind = [name for name in report.get("hover", []) if name in SUMS & columns]
+        sums = "".join(f", sum({name})" for name in behind)
         expected = built.published(
-            f"select {names}, {value} from {table} where {where(shown['title'])} group by 1"
+            f"select {names}, {value}{sums} from {table} where {where(shown['title'])} group by 1"
         )
         assert expected, (chart, shown)
-        for name, amount in expected:
+        for name, amount, *amounts in expected:
             # Percentiles of a range are read from buckets 5 % wide.
             within = 0.06 if chart.startswith("response_times") else 1e-4
             # Milliseconds and long times are shown whole.
@@ -270,6 +311,17 @@ def test_hover_shows_what_a_query_gives(opened, built: Warehouse, tab: str) -> N
             near = {"abs": 0.51} if whole else {"rel": within, "abs": 6e-5}
             about = None if amount is None else pytest.approx(float(amount), **near)
             assert number(shown["rows"][name][0]) == about, (chart, shown, expected)
+            for measure, true in zip(behind, amounts, strict=True):
+                text = (
+                    shown["rows"][name][shown["header"].index(label(measure))]
+                    if shown["header"]
+                    else shown["rows"][label(measure)][0]
+                )
+                if text == "unpriced":
+                    assert not true, (chart, measure, shown)
+                else:
+                    about = None if true is None else pytest.approx(float(true), abs=6e-5)
+                    assert number(text) == about, (chart, measure, shown, expected)
 
 
 def test_filters_reach_charts_and_key_figures(opened, built: Warehouse) -> None:
