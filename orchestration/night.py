@@ -10,6 +10,7 @@ from pathlib import Path
 
 import duckdb
 
+from orchestration.alerts import check_alert_settings
 from orchestration.lock import only_run
 from orchestration.progress import console, step
 from orchestration.publication import Build, published_build
@@ -23,6 +24,7 @@ def run(settings: Settings, config: dict | None = None) -> None:
     Raises:
         UserError: the night failed, or another run is at work.
     """
+    check_alert_settings()
     console.print(f"AI usage warehouse in {settings.home}")
     with only_run(settings):
         _fill_from_examples_if_empty(settings)

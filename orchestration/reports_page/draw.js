@@ -77,7 +77,9 @@ function prepare(report, source, range) {
     const add = (series, points, name) => {
       const values = dates.starts.map((start) => {
         const some = points.get(start);
-        return some ? show.measure(name, some, show.points.get(start).days) : additive ? 0 : null;
+        if (!some) return additive ? 0 : null;
+        const number = show.measure(name, some, show.points.get(start).days);
+        return isUnpriced(name, number, table, some) ? null : number;
       });
       values.forEach((number, i) => {
         const alone = (values[i - 1] ?? null) === null && (values[i + 1] ?? null) === null;
@@ -124,8 +126,10 @@ function prepare(report, source, range) {
         });
       } else if (report.chart === 'compare') {
         report.value.forEach((name, place) => {
-          const share = (show.measure(name, some, show.days) ?? 0) / (show.measure(name, rows, show.days) || 1);
-          show.rows.push({ ...base, series: PAGE.measures[name].label, value: share, rank: rank * 2 + place, label: compact(share, 'share') });
+          const amount = show.measure(name, some, show.days);
+          const share = (amount ?? 0) / (show.measure(name, rows, show.days) || 1);
+          const label = isUnpriced(name, amount, table, some) ? 'unpriced' : compact(share, 'share');
+          show.rows.push({ ...base, series: PAGE.measures[name].label, value: share, rank: rank * 2 + place, label });
         });
       } else if (report.chart === 'spread') {
         const [low, middle, high] = report.value.map((name) => show.measure(name, some, show.days));
@@ -204,11 +208,14 @@ function dateTitle(start, dates, [, to]) {
   return end === start ? fullDate(start) : `${shortDate(start)} – ${longDate(end)}`;
 }
 
-/** What a hover says of a measure. A cost that nobody knows is not a cost of nothing. */
+/** Whether a cost is one that nobody knows, which is not a cost of nothing. */
+function isUnpriced(name, value, table, rows) {
+  return PAGE.measures[name].unit === 'usd' && !value && table.columns.unpriced_tokens && sum(table, rows, 'unpriced_tokens') > 0;
+}
+
+/** What a hover says of a measure. */
 function said(name, value, table, rows) {
-  const { unit } = PAGE.measures[name];
-  const unpriced = unit === 'usd' && !value && table.columns.unpriced_tokens && sum(table, rows, 'unpriced_tokens') > 0;
-  return unpriced ? 'unpriced' : exact(value, unit);
+  return isUnpriced(name, value, table, rows) ? 'unpriced' : exact(value, PAGE.measures[name].unit);
 }
 
 /** The table of the hover: each series (or measure) of a point, sorted, and what they come to. */

@@ -1,5 +1,6 @@
 """The nightly job as a person runs it: `python -m orchestration`, in a copy of the project."""
 
+import contextlib
 import fcntl
 import hashlib
 import http.server
@@ -7,9 +8,13 @@ import json
 import os
 import re
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -244,6 +249,75 @@ def test_second_run_at_once_stops(project: Path, tmp_path: Path) -> None:
         done = job.python("-c", script, PYTHONPATH=str(project))
         assert f"Another run is at work in {job.home}: {lock}." in done.stdout, done.stderr
         assert not any((job.home / "raw").iterdir())
+
+
+# What stays up between the nights.
+
+
+@pytest.mark.slow
+def test_serve(job: Job) -> None:
+    ports = free_port(), free_port()
+    settings = {"AI_USAGE_DAGSTER_PORT": str(ports[0]), "AI_USAGE_PAGE_PORT": str(ports[1])}
+    serving = subprocess.Popen(
+        [sys.executable, "-m", "orchestration", "serve"],
+        cwd=job.project,
+        env=job.environment(**settings),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        page = wait_for(f"http://127.0.0.1:{ports[1]}/index.html")
+        assert page == (job.published / "page/index.html").read_bytes()
+        assert b"dagster_version" in wait_for(f"http://127.0.0.1:{ports[0]}/server_info")
+        # Only who sits at this machine is served.
+        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        listening = [row[1] for row in rows if row[3] == "0A"]
+        at = {
+            address for address in listening for port in ports if address.endswith(f":{port:04X}")
+        }
+        assert at == {f"0100007F:{port:04X}" for port in ports}
+        serving.terminate()
+        printed, _ = serving.communicate(timeout=90)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(serving.pid, signal.SIGKILL)
+    assert serving.returncode == 0, printed
+    assert "Traceback" not in printed
+
+
+def wait_for(address: str) -> bytes:
+    until = time.monotonic() + 120
+    while True:
+        try:
+            with urllib.request.urlopen(address, timeout=5) as answer:
+                return answer.read()
+        except OSError:
+            assert time.monotonic() < until, address
+            time.sleep(0.5)
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+@pytest.mark.slow
+def test_rebuild_and_rollback_by_hand(job: Job) -> None:
+    before, current = job.query("from core.fct_sessions order by all"), job.published / "current"
+    first = current.readlink()
+    done = job.python("-m", "orchestration", "rebuild", "--first-date", "2026-01-01")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert current.readlink() != first
+    assert job.query("from core.fct_sessions order by all") == before
+    done = job.python("-m", "orchestration", "rollback")
+    assert done.returncode == 0, done.stdout
+    assert current.readlink() == first
+    done = job.python("-m", "orchestration", "rebuild", "--last-date", "yesterday")
+    assert done.returncode == 1
+    assert "Stopped. A day to rebuild is written like 2026-01-31" in done.stdout
 
 
 # What a blocked night leaves.
