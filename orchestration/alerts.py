@@ -66,9 +66,9 @@ def alert(title: str, text: str) -> None:
             )
 
 
-def night_failed(settings: Settings, error: BaseException, run_id: str) -> None:
+def night_failed(settings: Settings, error: BaseException) -> None:
     """Tell people why a night failed, what still stands, and what to do first."""
-    first = "" if isinstance(error, UserError) else f"First look at run {run_id} in Dagster.\n"
+    first = "" if isinstance(error, UserError) else "First look at the run in Dagster.\n"
     alert("AI usage: the night has failed", f"{error}\n\n{first}{_what_stands(settings)}")
 
 

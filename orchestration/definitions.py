@@ -23,27 +23,24 @@ from dagster import (
 )
 
 from orchestration.alerts import night_failed, night_is_late
-from orchestration.assets import (
-    Rebuild,
-    dbt_project,
+from orchestration.assets import Rebuild, dbt_project, models, published
+from orchestration.dbt import dbt_resource
+from orchestration.ingestion import new_files
+from orchestration.raw_assets import (
     landing_assets,
     ledger,
-    models,
     nightly,
-    published,
     raw_assets,
     settings,
     warehouse,
 )
-from orchestration.dbt import dbt_resource
-from orchestration.ingestion import new_files
 from orchestration.sources import SOURCES
 
 
 @failure_hook
 def tell_people(context: HookContext) -> None:
     """Alert people to a night that failed: why, since when, what still stands."""
-    night_failed(settings, context.op_exception, context.run_id)
+    night_failed(settings, context.op_exception)
 
 
 nightly_rebuild = define_asset_job(

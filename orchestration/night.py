@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.alerts import check_alert_settings
+from orchestration.alerts import check_alert_settings, night_failed
 from orchestration.lock import only_run
 from orchestration.progress import console, step
 from orchestration.publication import Build, published_build
@@ -84,9 +84,11 @@ def run_job(settings: Settings, config: dict | None = None) -> None:
         try:
             job.execute_in_process(instance=instance, run_config=config)
         except Exception as error:
+            # Dagster calls the job's failure hook only where it does not raise.
             cause: BaseException | None = error
             while cause and not isinstance(cause, UserError):
                 cause = cause.__cause__
+            night_failed(settings, cause or error)
             if cause:
                 raise cause from error
             raise

@@ -10,12 +10,10 @@ One link is swapped, so tables and files of different nights are never seen besi
 whoever has the version before open keeps it.
 """
 
-import hashlib
 import json
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 import duckdb
@@ -23,7 +21,7 @@ import duckdb
 from orchestration.comparison import compare
 from orchestration.files import quoted, sync
 from orchestration.lock import only_run
-from orchestration.settings import PROJECT, Settings, UserError
+from orchestration.settings import Settings, UserError
 
 # DuckDB before 2.0 cannot open files written in a newer format.
 _STORAGE_VERSION = "v1.0.0"
@@ -41,40 +39,11 @@ class Build:
     warnings: list[str]
 
 
-@dataclass(frozen=True)
-class BuiltFrom:
-    """What warehouse.duckdb was built from: fingerprints, or None of what is not built whole."""
-
-    core: str | None = None
-    inputs: str | None = None
-
-
-def fingerprint(settings: Settings) -> str:
-    """Identify all that the tables are made of: events, models, seeds, settings and list prices."""
-    parts = sorted(path.name for path in settings.raw.glob("*/**/*.parquet"))
-    parts += [settings.reporting_time_zone, str(settings.session_idle_minutes)]
-    parts += [*settings.gateway_addresses, version("genai-prices"), version("duckdb")]
-    return _digest(parts, "models", "macros", "seeds", "tests", "orchestration")
-
-
-def core_fingerprint() -> str:
-    """Identify the code of the models that are built day by day: old days lack what it changes."""
-    return _digest([], "models/staging", "models/core", "macros")
-
-
-def _digest(parts: list[str], *folders: str) -> str:
-    for folder in folders:
-        for path in sorted((PROJECT / folder).rglob("*.*")):
-            if path.suffix in (".sql", ".yml", ".csv", ".py", ".html", ".css", ".js"):
-                parts.append(hashlib.sha256(path.read_bytes()).hexdigest())
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
 def published_build(settings: Settings) -> Build | None:
     """Return what was published last, or None if nothing was."""
     try:
         return Build(**json.loads((settings.published / "current/build.json").read_text()))
-    except (FileNotFoundError, TypeError):
+    except (OSError, TypeError):
         return None
 
 
@@ -96,26 +65,6 @@ def what_was_published(settings: Settings) -> dict[str, int]:
         **{name: int(number or 0) for name, number in zip(names, events, strict=True)},
         "bytes": sum(path.stat().st_size for path in current.rglob("*") if path.is_file()),
     }
-
-
-def built_from(settings: Settings) -> BuiltFrom:
-    """Return what the last build noted, whether or not it was published."""
-    try:
-        return BuiltFrom(**json.loads(_note(settings).read_text()))
-    except (FileNotFoundError, TypeError):
-        return BuiltFrom()
-
-
-def note_built_from(settings: Settings, built: BuiltFrom) -> None:
-    """Note it for the steps and nights to come."""
-    temporary = _note(settings).with_suffix(".tmp")
-    temporary.write_text(json.dumps(built.__dict__))
-    sync(temporary)
-    temporary.replace(_note(settings))
-
-
-def _note(settings: Settings) -> Path:
-    return settings.home / "built_from.json"
 
 
 def publish(settings: Settings, models: list[dict], inputs: str) -> Build:

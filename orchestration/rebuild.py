@@ -4,8 +4,8 @@ from datetime import date
 
 import duckdb
 
+from orchestration.fingerprints import BuiltFrom, built_from, note_built_from
 from orchestration.lock import wait_for_warehouse
-from orchestration.publication import BuiltFrom, built_from, note_built_from
 from orchestration.settings import Settings, UserError
 
 

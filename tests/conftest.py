@@ -22,8 +22,9 @@ from dbt.adapters.duckdb.connections import DuckDBConnectionManager  # noqa: E40
 from dbt.cli.main import dbtRunner  # noqa: E402
 
 from orchestration.dbt import project, public_models  # noqa: E402
+from orchestration.fingerprints import fingerprint  # noqa: E402
 from orchestration.ingestion import Summary, ingest  # noqa: E402
-from orchestration.publication import fingerprint, publish  # noqa: E402
+from orchestration.publication import publish  # noqa: E402
 from orchestration.settings import Settings, load_settings  # noqa: E402
 from orchestration.sources import SOURCES  # noqa: E402
 

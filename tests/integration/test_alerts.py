@@ -69,7 +69,7 @@ def free_port() -> int:
 def test_a_failed_night_is_told_to_webhook_and_mail(
     warehouse: Warehouse, posted: list[dict], mailbox: Mailbox
 ) -> None:
-    night_failed(warehouse.settings, UserError("otel: put the file right and run again."), "run 7")
+    night_failed(warehouse.settings, UserError("otel: put the file right and run again."))
     [message] = posted
     assert message["text"].startswith("*AI usage: the night has failed*\notel: put the file right")
     assert "Nothing has been published yet." in message["text"]
@@ -79,9 +79,9 @@ def test_a_failed_night_is_told_to_webhook_and_mail(
     assert "otel: put the file right" in mail.get_payload()
 
 
-def test_an_error_of_our_own_names_the_run(warehouse: Warehouse, posted: list[dict]) -> None:
-    night_failed(warehouse.settings, ValueError("what is this?"), "run 7")
-    assert "First look at run run 7 in Dagster." in posted[0]["text"]
+def test_an_error_of_our_own_and_a_late_night(warehouse: Warehouse, posted: list[dict]) -> None:
+    night_failed(warehouse.settings, ValueError("what is this?"))
+    assert "First look at the run in Dagster." in posted[0]["text"]
     night_is_late(warehouse.settings, datetime(2026, 11, 20, 2, tzinfo=UTC))
     assert "The last one did at 2026-11-20 02:00 UTC" in posted[1]["text"]
 

@@ -1,0 +1,59 @@
+"""What the tables are made of, so that a night knows whether there is anything to do."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from orchestration.files import sync
+from orchestration.settings import PROJECT, Settings
+
+
+@dataclass(frozen=True)
+class BuiltFrom:
+    """What warehouse.duckdb was built from: fingerprints, or None of what is not built whole."""
+
+    core: str | None = None
+    inputs: str | None = None
+
+
+def fingerprint(settings: Settings) -> str:
+    """Identify all that the tables are made of: events, models, seeds, settings and list prices."""
+    parts = sorted(path.name for path in settings.raw.glob("*/**/*.parquet"))
+    parts += [settings.reporting_time_zone, str(settings.session_idle_minutes)]
+    parts += [*settings.gateway_addresses, version("genai-prices"), version("duckdb")]
+    return _digest(parts, "models", "macros", "seeds", "tests", "orchestration")
+
+
+def core_fingerprint() -> str:
+    """Identify the code of the models that are built day by day: old days lack what it changes."""
+    return _digest([], "models/staging", "models/core", "macros")
+
+
+def _digest(parts: list[str], *folders: str) -> str:
+    for folder in folders:
+        for path in sorted((PROJECT / folder).rglob("*.*")):
+            if path.suffix in (".sql", ".yml", ".csv", ".py", ".html", ".css", ".js"):
+                parts.append(hashlib.sha256(path.read_bytes()).hexdigest())
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def built_from(settings: Settings) -> BuiltFrom:
+    """Return what the last build noted, whether or not it was published."""
+    try:
+        return BuiltFrom(**json.loads(_note(settings).read_text()))
+    except (FileNotFoundError, TypeError):
+        return BuiltFrom()
+
+
+def note_built_from(settings: Settings, built: BuiltFrom) -> None:
+    """Note it for the steps and nights to come."""
+    temporary = _note(settings).with_suffix(".tmp")
+    temporary.write_text(json.dumps(built.__dict__))
+    sync(temporary)
+    temporary.replace(_note(settings))
+
+
+def _note(settings: Settings) -> Path:
+    return settings.home / "built_from.json"

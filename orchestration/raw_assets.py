@@ -1,0 +1,113 @@
+"""What Dagster knows of landing/ and raw/: the sources, each taken in by itself, and the ledger."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from dagster import (
+    AssetCheckResult,
+    AssetCheckSpec,
+    AssetExecutionContext,
+    AssetKey,
+    AssetsDefinition,
+    AssetSpec,
+    FreshnessPolicy,
+    MaterializeResult,
+    asset,
+    multi_asset,
+    resource,
+)
+
+from orchestration.ingestion import ingest, ledger_counts
+from orchestration.lock import only_run
+from orchestration.progress import step
+from orchestration.settings import Settings, UserError, load_settings
+from orchestration.sources import SOURCES, Source
+
+settings = load_settings()
+raw_keys = [AssetKey(["raw", source.name]) for source in SOURCES]
+
+# A night, and two hours for a long one.
+nightly = FreshnessPolicy.time_window(fail_window=timedelta(hours=26))
+
+
+@dataclass
+class Night:
+    """A run's settings, and the sources that could not be taken in though the run went on."""
+
+    settings: Settings
+    failures: list[UserError] = field(default_factory=list)
+
+    def end(self) -> None:
+        """Fail, now that all the rest is done, if a source could not be taken in."""
+        if self.failures:
+            raise UserError("\n".join(["Not every source was taken in.", *map(str, self.failures)]))
+
+
+@resource
+def warehouse() -> Iterator[Night]:
+    """A night, and for the length of a run the lock on everything under AI_USAGE_HOME."""
+    with only_run(settings):
+        yield Night(settings)
+
+
+def raw_asset(source: Source) -> AssetsDefinition:
+    """Return the asset that takes in what a source has landed."""
+
+    @asset(
+        key=["raw", source.name],
+        deps=[AssetKey(["landing", source.name])],
+        check_specs=[
+            AssetCheckSpec(
+                "meets_expectations",
+                asset=AssetKey(["raw", source.name]),
+                description="Great Expectations on every load; a load that fails is not kept.",
+            )
+        ],
+        freshness_policy=nightly,
+        group_name="raw",
+        kinds={"parquet"},
+        required_resource_keys={"warehouse"},
+        description=f"Events of landing/{source.name}, typed; a load happens whole or not at all.",
+    )
+    def raw_events(context: AssetExecutionContext) -> Iterator:
+        try:
+            with step(source.name) as progress:
+                summary = ingest(settings, source, progress.advance)
+                progress.result = summary.sentence()
+        except UserError as error:
+            # The other sources go on, and the night ends with this failure.
+            context.resources.warehouse.failures.append(error)
+            yield MaterializeResult()
+            yield AssetCheckResult(passed=False, metadata={"why": str(error)})
+            return
+        yield MaterializeResult(
+            metadata={
+                "files": summary.files,
+                "events received": summary.received,
+                "events accepted": summary.accepted,
+                "events rejected": summary.rejected,
+                "unreadable files": [f"{file}: {why}" for file, why in summary.unreadable],
+                "first rejections": [f"{f} line {n}: {why}" for f, n, why in summary.rejections],
+            }
+        )
+        yield AssetCheckResult(passed=True)
+
+    return raw_events
+
+
+@multi_asset(
+    specs=[
+        AssetSpec(["raw", name], deps=raw_keys, group_name="raw", kinds={"parquet"})
+        for name in ("files", "loads", "rejected")
+    ],
+    required_resource_keys={"warehouse"},
+)
+def ledger() -> Iterator[MaterializeResult]:
+    """The ledger of ingestion: the files in raw/, the loads, and the records that were rejected."""
+    for name, rows in ledger_counts(settings).items():
+        yield MaterializeResult(asset_key=["raw", name], metadata={"dagster/row_count": rows})
+
+
+landing_assets = [AssetSpec(["landing", source.name], group_name="landing") for source in SOURCES]
+raw_assets = [raw_asset(source) for source in SOURCES]
