@@ -592,13 +592,17 @@ def tokens(requests: list[Request]) -> Row:
     return {name: total(requests, name) for name in names}
 
 
+def unpriced_tokens(requests: list[Request]) -> int:
+    return sum(request.total_tokens for request in requests if request.cost_usd is None)
+
+
 def tokens_and_cost(requests: list[Request]) -> Row:
     cost = {"requests": len(requests), "cost_usd": total(requests, "cost_usd")}
-    return tokens(requests) | cost
+    return tokens(requests) | cost | {"unpriced_tokens": unpriced_tokens(requests)}
 
 
 def costs(requests: list[Request]) -> Row:
-    unpriced = sum(r.total_tokens for r in requests if r.cost_usd is None)
+    unpriced = unpriced_tokens(requests)
     all_tokens, cost = total(requests, "total_tokens"), total(requests, "cost_usd")
     millions = Decimal(all_tokens - unpriced).scaleb(-6)
     return {
