@@ -124,13 +124,13 @@ def published(context: AssetExecutionContext) -> Iterator:
     inputs = built_from(settings).inputs
     if not inputs:
         raise UserError("The models were not all built and tested: run the whole nightly_rebuild.")
-    models = public_models(dbt_project)
+    public = public_models(dbt_project)
     with step("publish") as progress:
-        build = publish(settings, models, inputs)
+        build = publish(settings, public, inputs)
         progress.result = f"{len(build.tables)} tables"
     if build.warnings:
         alert("AI usage: please look at the figures", "\n".join(build.warnings))
-    for model in models:
+    for model in public:
         rows = build.tables[f"{model['schema']}.{model['name']}"]
         key = translator.get_asset_key(model)
         context.log_event(AssetObservation(key, metadata={"dagster/row_count": rows}))

@@ -76,7 +76,7 @@ def late_night(context: SensorEvaluationContext) -> SkipReason:
 @sensor(job=nightly_rebuild, minimum_interval_seconds=60)
 def landed_files(context: SensorEvaluationContext) -> RunRequest | SkipReason:
     """Run when files have landed and none has changed for a minute. Off unless switched on."""
-    new = [file for source in SOURCES for file in new_files(settings, source)]
+    new = [file for source in SOURCES for file in new_files(settings, source)[0]]
     if not new:
         return SkipReason("Nothing new has landed.")
     newest = max(file.modified_at for file in new)

@@ -65,7 +65,7 @@ def ingest(
     """
     remove_unfinished_loads(settings)
     summary = Summary()
-    new, summary.ignored = _new_files(settings, source)
+    new, summary.ignored = new_files(settings, source)
     done = 0
     for number, batch in enumerate(_batches(new)):
         readable = []
@@ -79,6 +79,8 @@ def ingest(
         try:
             loaded = load(settings, source, readable, load_id) if readable else None
         except (duckdb.IOException, duckdb.OutOfMemoryException, OSError) as error:
+            # The night goes on without this source, and must not build on half a load.
+            remove_unfinished_loads(settings)
             raise UserError(
                 f"Taking in {source.name} stopped: {error}. Nothing of this load was kept; put "
                 "that right and run again."
@@ -95,9 +97,15 @@ def ingest(
     return summary
 
 
-def new_files(settings: Settings, source: Source) -> list[LandingFile]:
-    """List the files of a source that the ledger does not know in their present state."""
-    return _new_files(settings, source)[0]
+def new_files(settings: Settings, source: Source) -> tuple[list[LandingFile], list[str]]:
+    """List a source's files that the ledger does not know in their present state.
+
+    The second list names files of an unknown kind.
+    """
+    files, ignored = list_files(settings.landing, source)
+    known = _ledger(settings)
+    new = [f for f in files if (f.name, f.size_bytes, f.modified_at) not in known]
+    return new, ignored
 
 
 def remove_unfinished_loads(settings: Settings) -> None:
@@ -124,13 +132,6 @@ def ledger_counts(settings: Settings) -> dict[str, int]:
         "loads": sum(1 for _ in settings.raw.glob("loads/*.parquet")),
         "rejected": rejected,
     }
-
-
-def _new_files(settings: Settings, source: Source) -> tuple[list[LandingFile], list[str]]:
-    files, ignored = list_files(settings.landing, source)
-    known = _ledger(settings)
-    new = [f for f in files if (f.name, f.size_bytes, f.modified_at) not in known]
-    return new, ignored
 
 
 def _ledger(settings: Settings) -> set[tuple[str, int, datetime]]:

@@ -21,7 +21,7 @@ from dagster import (
 from orchestration.ingestion import ingest, ledger_counts
 from orchestration.lock import only_run
 from orchestration.progress import step
-from orchestration.settings import Settings, UserError, load_settings
+from orchestration.settings import UserError, load_settings
 from orchestration.sources import SOURCES, Source
 
 settings = load_settings()
@@ -33,9 +33,8 @@ nightly = FreshnessPolicy.time_window(fail_window=timedelta(hours=26))
 
 @dataclass
 class Night:
-    """A run's settings, and the sources that could not be taken in though the run went on."""
+    """The sources that could not be taken in though the run went on."""
 
-    settings: Settings
     failures: list[UserError] = field(default_factory=list)
 
     def end(self) -> None:
@@ -48,7 +47,7 @@ class Night:
 def warehouse() -> Iterator[Night]:
     """A night, and for the length of a run the lock on everything under AI_USAGE_HOME."""
     with only_run(settings):
-        yield Night(settings)
+        yield Night()
 
 
 def raw_asset(source: Source) -> AssetsDefinition:

@@ -1,9 +1,13 @@
 """A warehouse of its own for each test, driven in this process."""
 
 import contextlib
+import http.server
 import io
+import json
 import os
 import shutil
+import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -97,6 +101,32 @@ class Warehouse:
         path = self.home / "published" / "reports.duckdb"
         with duckdb.connect(str(path), read_only=True) as connection:
             return connection.execute(sql).fetchall()
+
+
+@contextlib.contextmanager
+def webhook() -> Iterator[tuple[str, list[dict]]]:
+    """The address of a server, which refuses if its path says so, and the messages it was sent."""
+    received: list[dict] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(500 if "refused" in self.path else 200)
+            self.end_headers()
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/alert", received
+        server.shutdown()
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

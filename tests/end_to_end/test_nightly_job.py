@@ -3,27 +3,22 @@
 import contextlib
 import fcntl
 import hashlib
-import http.server
 import json
 import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import duckdb
 import pytest
-from conftest import PROJECT
+from conftest import PROJECT, free_port, webhook
 
 from examples.simulator import simulate
 
@@ -298,12 +293,6 @@ def wait_for(address: str) -> bytes:
             time.sleep(0.5)
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
 @pytest.mark.slow
 def test_rebuild_and_rollback_by_hand(job: Job) -> None:
     before, current = job.query("from core.fct_sessions order by all"), job.published / "current"
@@ -321,26 +310,6 @@ def test_rebuild_and_rollback_by_hand(job: Job) -> None:
 
 
 # What a blocked night leaves.
-
-
-@contextmanager
-def webhook() -> Iterator[tuple[str, list[dict]]]:
-    """The address of a server, and the messages that it was sent."""
-    received: list[dict] = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *arguments: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/alert", received
-        server.shutdown()
 
 
 @pytest.mark.slow
@@ -387,8 +356,18 @@ def test_blocked_night(job: Job, tmp_path: Path) -> None:
     )
     for file in (tmp_path / "more").glob("*/*"):
         shutil.copy2(file, job.home / "landing" / file.parent.name)
+    # One source stops halfway: a day of it is in place already, the next one has no folder.
+    in_the_way = job.home / "raw/otel/event_date=2026-01-15"
+    in_the_way.write_text("no folder")
+    done = job.run()
+    assert done.returncode == 1
+    assert "Stopped. Not every source was taken in.\nTaking in otel stopped: " in done.stdout
+    sources = "select distinct source from core.fct_requests where usage_date <= '2026-01-15'"
+    assert "otel" not in {source for (source,) in job.query(sources)} != set()
+    in_the_way.unlink()
     done = job.run()
     assert done.returncode == 0, done.stdout
+    assert ("otel",) in job.query(sources)
     old_days = f"{totals} where usage_date > '2026-01-15'"
     assert job.query(old_days) == [(requests, tokens)]
     assert job.query(totals)[0][0] > requests

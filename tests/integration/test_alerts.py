@@ -1,17 +1,13 @@
 """Alerts reach real servers on loopback, and one that cannot be sent stops nothing."""
 
-import http.server
-import json
 import os
-import socket
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email import message_from_bytes
 
 import pytest
 from aiosmtpd.controller import Controller
-from conftest import Warehouse
+from conftest import Warehouse, free_port, webhook
 
 from orchestration.alerts import alert, check_alert_settings, night_failed, night_is_late
 from orchestration.settings import UserError
@@ -20,23 +16,9 @@ from orchestration.settings import UserError
 @pytest.fixture
 def posted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict]]:
     """What a webhook receives."""
-    received: list[dict] = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(500 if "refused" in self.path else 200)
-            self.end_headers()
-
-        def log_message(self, *arguments: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_port}/services/T0/secret"
-        monkeypatch.setenv("AI_USAGE_ALERT_WEBHOOK_URL", address)
+    with webhook() as (address, received):
+        monkeypatch.setenv("AI_USAGE_ALERT_WEBHOOK_URL", f"{address}/secret")
         yield received
-        server.shutdown()
 
 
 class Mailbox:
@@ -58,12 +40,6 @@ def mailbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
     monkeypatch.setenv("AI_USAGE_ALERT_MAIL_TO", "night@example.com, admin@example.com")
     yield box
     controller.stop()
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 def test_a_failed_night_is_told_to_webhook_and_mail(

@@ -13,6 +13,8 @@ from orchestration.publication import published_build, roll_back
 from orchestration.rebuild import mark_for_rebuild
 from orchestration.settings import UserError
 
+pytestmark = pytest.mark.slow
+
 TODAY = datetime.now(UTC).date()
 
 
