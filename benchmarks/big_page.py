@@ -177,7 +177,7 @@ def main() -> None:
 
 
 def open_and_filter(page_file: Path) -> None:
-    """Print the seconds until the page has drawn, and until filters have, medians of five."""
+    """Print medians of five: of opening a whole tab, and of filtering what is in view."""
     chromium = shutil.which("chromium")
     if not chromium:
         print("not opened: no chromium")  # noqa: T201
