@@ -4,7 +4,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-quick browser lint format serve rollback rebuild \
-	lock clean
+	forget lock clean
 
 help:           ## List these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -42,6 +42,10 @@ rollback: .venv ## Publish the version before again
 rebuild: .venv  ## Build days anew: FROM=2026-01-01 TO=2026-01-31, or everything
 	@$(BIN)/python -m orchestration rebuild $(if $(FROM),--first-date $(FROM)) \
 		$(if $(TO),--last-date $(TO))
+
+forget: .venv   ## Remove a person from everything, and prove it: USER=their-id
+	@$(BIN)/python -m orchestration forget \
+		--user "$(if $(filter command%,$(origin USER)),$$USER)"
 
 lock: .venv     ## Choose versions anew
 	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes \

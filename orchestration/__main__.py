@@ -17,6 +17,8 @@ def main(arguments: list[str] | None = None) -> int:
     days = commands.add_parser("rebuild", help="build days anew although nothing of them changed")
     days.add_argument("--first-date", help="like 2026-01-31; without dates, everything")
     days.add_argument("--last-date")
+    person = commands.add_parser("forget", help="remove a person from everything, and prove it")
+    person.add_argument("--user", required=True, help="their id, as in core.dim_users")
     asked = parser.parse_args(arguments)
     try:
         settings = load_settings()
@@ -30,6 +32,10 @@ def main(arguments: list[str] | None = None) -> int:
 
             build = roll_back(settings)
             console.print(f"What was published {build.built_at} is published again.")
+        elif asked.command == "forget":
+            from orchestration.forgetting import forget
+
+            forget(settings, asked.user)
         else:
             from orchestration.night import run
 

@@ -80,7 +80,7 @@ def check_compression(file: LandingFile) -> None:
     """
     if file.path.suffix not in _COMPRESSIONS or file.size_bytes == 0:
         return
-    with _open(file) as stream:
+    with open_file(file.path) as stream:
         while stream.read(_CHUNK_BYTES):
             pass
 
@@ -97,7 +97,7 @@ def read_lines(
     """
     if file.size_bytes == 0:
         return
-    with _open(file) as stream:
+    with open_file(file.path) as stream:
         yield from (_csv_rows(stream, source) if file.format == ".csv" else _json_lines(stream))
 
 
@@ -153,10 +153,15 @@ def _csv_rows(stream: BinaryIO, source: Source) -> Iterator[tuple[int, str | Non
 
 
 @contextmanager
-def _open(file: LandingFile) -> Iterator[BinaryIO]:
-    opener = {".gz": gzip.open, ".zst": zstd.open}.get(file.path.suffix, open)
+def open_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to be read as what it was before it was compressed.
+
+    Raises:
+        UnreadableFileError: see `check_compression`.
+    """
+    opener = {".gz": gzip.open, ".zst": zstd.open}.get(path.suffix, open)
     try:
-        with opener(file.path, "rb") as stream:
+        with opener(path, "rb") as stream:
             yield stream
     except EOFError:
         raise UnreadableFileError("the compressed file is cut short") from None

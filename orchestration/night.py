@@ -43,7 +43,9 @@ def prepare_dagster(settings: Settings) -> None:
 
 def _fill_from_examples_if_empty(settings: Settings) -> None:
     """Have something to look at: 90 days of an invented organisation of about 40 users."""
-    if not any(path.is_file() for path in settings.landing.rglob("*")):
+    anything = any(path.is_file() for path in settings.landing.rglob("*"))
+    # An organisation may have cleared landing/ of what was taken in.
+    if not anything and not any(settings.raw.glob("loads/*.parquet")):
         from examples.simulator import simulate
 
         with step("example") as progress, tempfile.TemporaryDirectory(dir=settings.home) as folder:

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import gzip
 import hashlib
 import json
 import os
@@ -307,6 +308,69 @@ def test_rebuild_and_rollback_by_hand(job: Job) -> None:
     done = job.python("-m", "orchestration", "rebuild", "--last-date", "yesterday")
     assert done.returncode == 1
     assert "Stopped. A day to rebuild is written like 2026-01-31" in done.stdout
+
+
+# Forgetting a person.
+
+
+def files_naming(home: Path, user_id: str) -> list[Path]:
+    """Every file that has the id anywhere, unpacked; read by other means than the project's."""
+    found = []
+    for path in (path for path in home.rglob("*") if path.is_file() and not path.is_symlink()):
+        content = path.read_bytes()
+        if path.suffix == ".gz":
+            content = gzip.decompress(content)
+        if path.suffix == ".parquet":
+            content = duckdb.sql(f"from read_parquet('{path}')").df().to_csv().encode()
+        if path.suffix == ".duckdb":
+            with duckdb.connect(str(path), read_only=True) as connection:
+                tables = connection.execute(
+                    "select schema_name || '.' || table_name from duckdb_tables()"
+                ).fetchall()
+                content = "".join(connection.table(t).df().to_csv() for (t,) in tables).encode()
+        if user_id.encode() in content:
+            found.append(path.relative_to(home))
+    return found
+
+
+@pytest.mark.slow
+def test_forget(job: Job) -> None:
+    by_user = "select user_id, count(*), sum(total_tokens), sum(cost_usd) from core.fct_requests"
+    before = {user: figures for user, *figures in job.query(f"{by_user} group by 1")}
+    user_id = max((user for user in before if user), key=before.get)
+    name = "select user_name from core.dim_users where user_id = "
+    [(user_name,)] = job.query(f"{name}'{user_id}'")
+    found = {path.parts[0] for path in files_naming(job.home, user_id)}
+    assert {"landing", "raw", "warehouse.duckdb", "published"} <= found
+    assert user_name != user_id
+
+    # Killed once the warehouse is gone: people go on reading, and saying it again finishes it.
+    running = subprocess.Popen(
+        [sys.executable, "-m", "orchestration", "forget", "--user", user_id],
+        cwd=job.project,
+        env=job.environment(),
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    while (job.home / "warehouse.duckdb").exists():
+        assert running.poll() is None
+        time.sleep(0.01)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    assert {user: f for user, *f in job.query(f"{by_user} group by 1")} == before
+
+    done = job.python("-m", "orchestration", "forget", "--user", user_id)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert files_naming(job.home, user_id) == files_naming(job.home, user_name) == []
+    after = {user: figures for user, *figures in job.query(f"{by_user} group by 1")}
+    assert after == {("(forgotten)" if u == user_id else u): f for u, f in before.items()}
+    assert not (job.published / "previous").exists()
+    # Nothing of it is undone by the next night, nor by saying it again.
+    done = job.run()
+    assert "Nothing new has landed" in done.stdout
+    done = job.python("-m", "orchestration", "forget", "--user", user_id)
+    assert done.returncode == 1
+    assert f"names the user '{user_id}'" in done.stdout
 
 
 # What a blocked night leaves.
