@@ -23,6 +23,7 @@ def fingerprint(settings: Settings) -> str:
     parts = sorted(path.name for path in settings.raw.glob("*/**/*.parquet"))
     parts += [settings.reporting_time_zone, str(settings.session_idle_minutes)]
     parts += [*settings.gateway_addresses, version("genai-prices"), version("duckdb")]
+    parts.append(hashlib.sha256((settings.hiding_key or "").encode()).hexdigest())
     return _digest(parts, "models", "macros", "seeds", "tests", "orchestration")
 
 

@@ -37,6 +37,7 @@ class Build:
     gateway_addresses: list[str]
     tables: dict[str, int]
     warnings: list[str]
+    users_are_hidden: bool = False
 
 
 def published_build(settings: Settings) -> Build | None:
@@ -98,6 +99,7 @@ def publish(settings: Settings, models: list[dict], inputs: str) -> Build:
             settings.gateway_addresses,
             tables,
             compare(settings, target, current if before else None, is_comparable),
+            settings.hiding_key is not None,
         )
         build_page(
             target / "reports.duckdb",
@@ -124,7 +126,10 @@ def publish(settings: Settings, models: list[dict], inputs: str) -> Build:
     for name in ("reports.duckdb", "parquet", "page"):
         if not (settings.published / name).is_symlink():
             _point(settings.published / name, Path("current", name))
-    if current.exists():
+    if build.users_are_hidden and before and not before.users_are_hidden:
+        # What tells who the users are must not stay within reach.
+        previous.unlink(missing_ok=True)
+    elif current.exists():
         _point(previous, current.readlink())
     # Last, since with it the version is published, and no later run will mend what is missing.
     _point(current, target.relative_to(settings.published))

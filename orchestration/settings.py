@@ -2,13 +2,14 @@
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import yaml
 
 PROJECT = Path(__file__).resolve().parent.parent
+_SHORTEST_KEY = 16
 
 # Nobody is told what an organisation does with its warehouse.
 os.environ.setdefault("DO_NOT_TRACK", "1")
@@ -29,6 +30,8 @@ class Settings:
     reporting_time_zone: str
     session_idle_minutes: int
     gateway_addresses: list[str]
+    # None where users are shown.
+    hiding_key: str | None = field(repr=False, default=None)
 
     @property
     def landing(self) -> Path:
@@ -89,8 +92,22 @@ def load_settings() -> Settings:
                 "AI_USAGE_GATEWAY_ADDRESSES to host:port, several with commas between them."
             )
 
+    hide_users = setting("hide_users").lower()
+    if hide_users not in ("true", "false"):
+        raise UserError(
+            f"hide_users is {hide_users!r}. Set it in dbt_project.yml or AI_USAGE_HIDE_USERS to "
+            "true or false."
+        )
+    hiding_key = os.environ.get("AI_USAGE_HIDING_KEY", "") if hide_users == "true" else None
+    if hiding_key is not None and len(hiding_key) < _SHORTEST_KEY:
+        raise UserError(
+            f"hide_users is true, and AI_USAGE_HIDING_KEY has {len(hiding_key)} characters. Set it "
+            f"in the environment to a secret of {_SHORTEST_KEY} or more, and keep it: with another "
+            "key everybody becomes somebody else."
+        )
+
     home = Path(os.environ.get("AI_USAGE_HOME") or PROJECT / "data").expanduser().resolve()
-    settings = Settings(home, zone, int(minutes), addresses)
+    settings = Settings(home, zone, int(minutes), addresses, hiding_key)
     for folder in (settings.landing, settings.raw, settings.published, home / "tmp"):
         try:
             folder.mkdir(parents=True, exist_ok=True)

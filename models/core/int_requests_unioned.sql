@@ -1,12 +1,24 @@
 {{ config(materialized='view') }}
 
-with events as (
+with reported as (
 
     select * from {{ ref('stg_litellm__requests') }}
     union all by name
     select * from {{ ref('stg_otel__requests') }}
     union all by name
     select * from {{ ref('stg_gateway__requests') }}
+
+),
+
+-- From here on nobody's name is told where users are hidden.
+events as (
+
+    select
+        * replace (
+            {{ hidden('user_id') }} as user_id,
+            {{ 'cast(null as varchar)' if users_are_hidden() else 'user_name' }} as user_name
+        )
+    from reported
 
 ),
 

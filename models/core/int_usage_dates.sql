@@ -39,7 +39,8 @@ wanted as (
             string_agg(file_names, ',' order by event_date),
             '{{ setting("reporting_time_zone") }}',
             '{{ setting("session_idle_minutes") }}',
-            '{{ setting("gateway_addresses") }}'
+            '{{ setting("gateway_addresses") }}',
+            {{ hiding_version() }}
         )) as version
     from usage_dates
     group by usage_date

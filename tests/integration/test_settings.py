@@ -17,7 +17,12 @@ def variables(
 ) -> dict[str, object]:
     """The variables of a dbt_project.yml that a test may change, by calling `save`."""
     monkeypatch.setattr(settings, "PROJECT", tmp_path)
-    return {"reporting_time_zone": "UTC", "session_idle_minutes": 30, "gateway_addresses": []}
+    return {
+        "reporting_time_zone": "UTC",
+        "session_idle_minutes": 30,
+        "gateway_addresses": [],
+        "hide_users": False,
+    }
 
 
 def save(variables: dict[str, object]) -> None:
@@ -47,6 +52,8 @@ WRONG = [
     ("gateway_addresses", "litellm:4000/v1"),
     ("gateway_addresses", "it's:4000"),
     ("gateway_addresses", "good:4000,bad"),
+    ("hide_users", "perhaps"),
+    ("hide_users", ""),
 ]
 
 

@@ -1,0 +1,20 @@
+"""dbt-duckdb's plugin that tells DuckDB the key by which users are hidden.
+
+As a variable of the session: whatever stands in SQL stands in dbt's logs and target folder, too.
+"""
+
+import os
+
+from dbt.adapters.duckdb.plugins import BasePlugin
+from duckdb import DuckDBPyConnection
+
+from orchestration.files import quoted
+
+
+class Plugin(BasePlugin):
+    """What profiles.yml names; dbt-duckdb looks for a class of this name."""
+
+    def configure_cursor(self, cursor: DuckDBPyConnection) -> None:
+        """Set the variable, which a cursor does not take over from its connection."""
+        key = os.environ.get("AI_USAGE_HIDING_KEY", "")
+        cursor.execute(f"set variable hiding_key = nullif('{quoted(key)}', '')")
