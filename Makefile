@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-quick browser lint format serve rollback rebuild \
+.PHONY: help run test test-quick faults browser lint format serve rollback rebuild \
 	forget lock clean
 
 help:           ## List these commands
@@ -16,7 +16,10 @@ test: .venv lint browser ## Run everything that CI runs
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-quick: .venv lint ## Run what is useful while working on a model: under two minutes
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow and not faults"
+
+faults: .venv   ## Inject every fault that a night may meet; takes most of an hour
+	$(BIN)/python -m pytest -m faults tests/end_to_end/test_faults.py
 
 browser:        ## Install the browser that the tests of the page drive, if there is none
 	@command -v chromium > /dev/null \
