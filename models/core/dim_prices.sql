@@ -136,17 +136,17 @@ final as (
         cast(input_tokens_above as bigint) as input_tokens_above,
         cast(input_tokens_up_to as bigint) as input_tokens_up_to,
         cast(
-            input_uncached_usd_per_million_tokens as decimal(24, 18)
+            input_uncached_usd_per_million_tokens as decimal(18, 12)
         ) as input_uncached_usd_per_million_tokens,
         cast(
-            cache_read_usd_per_million_tokens as decimal(24, 18)
+            cache_read_usd_per_million_tokens as decimal(18, 12)
         ) as cache_read_usd_per_million_tokens,
         cast(
-            cache_write_usd_per_million_tokens as decimal(24, 18)
+            cache_write_usd_per_million_tokens as decimal(18, 12)
         ) as cache_write_usd_per_million_tokens,
-        cast(output_usd_per_million_tokens as decimal(24, 18)) as output_usd_per_million_tokens,
+        cast(output_usd_per_million_tokens as decimal(18, 12)) as output_usd_per_million_tokens,
         cast(
-            reasoning_usd_per_million_tokens as decimal(24, 18)
+            reasoning_usd_per_million_tokens as decimal(18, 12)
         ) as reasoning_usd_per_million_tokens,
         cast(request_usd as decimal(18, 9)) as request_usd
     from prices

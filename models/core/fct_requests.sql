@@ -36,13 +36,14 @@ priced as (
                 requests.status = 'failure' and requests.input_tokens + requests.output_tokens = 0
                 then 0
             else
-                requests.input_uncached_tokens * prices.input_uncached_usd_per_million_tokens
-                * 0.000001
-                + requests.cache_read_tokens * prices.cache_read_usd_per_million_tokens * 0.000001
-                + requests.cache_write_tokens * prices.cache_write_usd_per_million_tokens * 0.000001
-                + requests.output_tokens_without_reasoning * prices.output_usd_per_million_tokens
-                * 0.000001
-                + requests.reasoning_tokens * prices.reasoning_usd_per_million_tokens * 0.000001
+                (
+                    requests.input_uncached_tokens * prices.input_uncached_usd_per_million_tokens
+                    + requests.cache_read_tokens * prices.cache_read_usd_per_million_tokens
+                    + requests.cache_write_tokens * prices.cache_write_usd_per_million_tokens
+                    + requests.output_tokens_without_reasoning
+                    * prices.output_usd_per_million_tokens
+                    + requests.reasoning_tokens * prices.reasoning_usd_per_million_tokens
+                ) * 0.000001
                 + prices.request_usd
         end as cost_usd
     from requests
@@ -92,7 +93,8 @@ final as (
         input_tokens,
         output_tokens,
         total_tokens,
-        cast(cost_usd as decimal(20, 12)) as cost_usd,
+        -- Exact, without rounding: 12 decimals of the price, 6 of a million tokens.
+        cast(cost_usd as decimal(38, 18)) as cost_usd,
         reported_cost_usd,
         price_id
     from priced

@@ -24,12 +24,13 @@ COLUMN_TYPES = {
     **dict.fromkeys(["valid_from", "valid_to"], "timestamp"),
     **dict.fromkeys(["daily_from", "daily_to"], "time"),
     **dict.fromkeys(["input_tokens_above", "input_tokens_up_to"], "bigint"),
-    # 18 decimals: the library holds some prices as a float left them (0.041666666666666664).
-    "input_uncached_usd_per_million_tokens": "decimal(24, 18)",
-    "cache_read_usd_per_million_tokens": "decimal(24, 18)",
-    "cache_write_usd_per_million_tokens": "decimal(24, 18)",
-    "output_usd_per_million_tokens": "decimal(24, 18)",
-    "reasoning_usd_per_million_tokens": "decimal(24, 18)",
+    # 12 decimals: the library holds some prices as a float left them (0.041666666666666664), and a
+    # billion tokens still cost the same within 1e-9 USD.
+    "input_uncached_usd_per_million_tokens": "decimal(18, 12)",
+    "cache_read_usd_per_million_tokens": "decimal(18, 12)",
+    "cache_write_usd_per_million_tokens": "decimal(18, 12)",
+    "output_usd_per_million_tokens": "decimal(18, 12)",
+    "reasoning_usd_per_million_tokens": "decimal(18, 12)",
     "request_usd": "decimal(18, 9)",
 }
 
