@@ -18,6 +18,11 @@ made_up_session_ids as (
         reported_session_id,
         usage_date
     from requests
+    where
+        reported_session_id in (
+            select doubtful.reported_session_id from requests as doubtful
+            where doubtful.is_session_id_doubtful
+        )
     group by reported_session_id, usage_date
     having count(*) = 1 and bool_and(is_session_id_doubtful)
 

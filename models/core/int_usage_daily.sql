@@ -50,12 +50,10 @@ daily as (
             sum({{ milliseconds }}) filter (status = 'success') as total_{{ milliseconds }},
             count({{ milliseconds }}) filter (status = 'success') as timed_{{ milliseconds }},
         {%- endfor %}
-        {%- for percent in [50, 95, 99] %}
-            quantile_cont(cast(response_time_ms as double), {{ percent / 100 }}) filter (
-                status = 'success'
-            )
-                as p{{ percent }}_response_time_ms,
-        {%- endfor %}
+        -- All at once, since each by itself would keep every response time again.
+        quantile_cont(cast(response_time_ms as double), [0.5, 0.95, 0.99]) filter (
+            status = 'success'
+        ) as percentiles_ms,
         case
             when grouping(ai_service) = 0 then 'ai_service'
             when grouping(user_id) = 0 then 'user'
@@ -69,7 +67,10 @@ daily as (
 final as (
 
     select
-        daily.*,
+        daily.* exclude (percentiles_ms),
+        {%- for percent in [50, 95, 99] %}
+            percentiles_ms[{{ loop.index }}] as p{{ percent }}_response_time_ms,
+        {%- endfor %}
         versions.version
     from daily
     inner join versions on daily.usage_date = versions.usage_date

@@ -4,32 +4,30 @@ with usage_hourly as (
 
 ),
 
-by_type as (
-
-    unpivot usage_hourly
-    on
-    input_uncached_tokens as input_uncached,
-    cache_read_tokens as cache_read,
-    cache_write_tokens as cache_write,
-    output_tokens_without_reasoning as output,
-    reasoning_tokens as reasoning
-    into name token_type value tokens
-
-),
-
-final as (
+daily as (
 
     select
         usage_date,
         user_id,
         ai_service,
         model,
-        token_type,
-        cast(sum(tokens) as bigint) as tokens
-    from by_type
-    group by usage_date, user_id, ai_service, model, token_type
-    having sum(tokens) > 0
+        cast(sum(input_uncached_tokens) as bigint) as input_uncached,
+        cast(sum(cache_read_tokens) as bigint) as cache_read,
+        cast(sum(cache_write_tokens) as bigint) as cache_write,
+        cast(sum(output_tokens_without_reasoning) as bigint) as output,
+        cast(sum(reasoning_tokens) as bigint) as reasoning
+    from usage_hourly
+    group by usage_date, user_id, ai_service, model
+
+),
+
+final as (
+
+    unpivot daily
+    on input_uncached, cache_read, cache_write, output, reasoning
+    into name token_type value tokens
 
 )
 
 select * from final
+where tokens > 0
