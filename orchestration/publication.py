@@ -12,24 +12,27 @@ whoever has the version before open keeps it.
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 
 from orchestration.comparison import compare
-from orchestration.files import quoted, sync
+from orchestration.copying import copy_tables, days_of
+from orchestration.files import sync
+from orchestration.fingerprints import core_fingerprint
 from orchestration.lock import only_run
 from orchestration.settings import Settings, UserError
-
-# DuckDB before 2.0 cannot open files written in a newer format.
-_STORAGE_VERSION = "v1.0.0"
 
 
 @dataclass(frozen=True)
 class Build:
-    """What build.json says of a published version; `tables` maps schema.table to rows."""
+    """What build.json says of a published version.
+
+    `tables` maps schema.table to rows, `days` each day to what its requests are made of, and `core`
+    identifies the code that made them.
+    """
 
     built_at: str
     inputs: str
@@ -38,6 +41,8 @@ class Build:
     tables: dict[str, int]
     warnings: list[str]
     users_are_hidden: bool = False
+    core: str = ""
+    days: dict[str, str] = field(default_factory=dict)
 
 
 def published_build(settings: Settings) -> Build | None:
@@ -91,7 +96,14 @@ def publish(settings: Settings, models: list[dict], inputs: str) -> Build:
     target = versions / f"{now:%Y%m%dT%H%M%S%f}"
     try:
         target.mkdir(parents=True)
-        tables = _copy_tables(settings, models, target)
+        is_alike = before is not None and before.core == core_fingerprint()
+        tables = copy_tables(
+            settings,
+            models,
+            target,
+            current.resolve() if is_alike else None,
+            before.days if is_alike else {},
+        )
         build = Build(
             f"{now:%Y-%m-%d %H:%M:%S} UTC",
             inputs,
@@ -100,6 +112,8 @@ def publish(settings: Settings, models: list[dict], inputs: str) -> Build:
             tables,
             compare(settings, target, current if before else None, is_comparable),
             settings.hiding_key is not None,
+            core_fingerprint(),
+            days_of(settings),
         )
         build_page(
             target / "reports.duckdb",
@@ -156,39 +170,6 @@ def roll_back(settings: Settings) -> Build:
         _point(current, right)
         _point(previous, wrong)
     return published_build(settings)
-
-
-def _copy_tables(settings: Settings, models: list[dict], target: Path) -> dict[str, int]:
-    tables = {}
-    with duckdb.connect(config={"temp_directory": str(settings.home / "tmp")}) as connection:
-        connection.execute(
-            f"""
-            attach '{quoted(settings.warehouse)}' as warehouse (read_only);
-            attach '{quoted(target / "reports.duckdb")}' as reports
-                (storage_version '{_STORAGE_VERSION}');
-            """
-        )
-        for model in sorted(models, key=lambda model: (model["schema"], model["name"])):
-            name = f'"{model["schema"]}"."{model["name"]}"'
-            connection.execute(f'create schema if not exists reports."{model["schema"]}"')
-            connection.execute(f"create table reports.{name} as from warehouse.{name}")
-            connection.execute(
-                f"comment on table reports.{name} is '{quoted(model['description'].strip())}'"
-            )
-            for column in model["columns"].values():
-                connection.execute(
-                    f'comment on column reports.{name}."{column["name"]}" '
-                    f"is '{quoted(column['description'].strip())}'"
-                )
-            folder = target / "parquet" / model["schema"]
-            folder.mkdir(parents=True, exist_ok=True)
-            (rows,) = connection.execute(
-                f"copy reports.{name} to '{quoted(folder / model['name'])}.parquet' "
-                "(format parquet, compression zstd)"
-            ).fetchone()
-            tables[f"{model['schema']}.{model['name']}"] = rows
-        connection.execute("detach reports")
-    return tables
 
 
 def _point(link: Path, target: Path) -> None:

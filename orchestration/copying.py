@@ -1,0 +1,178 @@
+"""The public tables as files: reports.duckdb, and Parquet beside it.
+
+    parquet/<schema>/<table>.parquet
+    parquet/core/fct_requests/<month>.parquet
+
+core.fct_requests is as long as history, and of it a night changes a few days. Those are replaced in
+a copy of the version before, and months without any are the same files. All else is written anew.
+"""
+
+import logging
+import os
+import shutil
+from pathlib import Path
+
+import duckdb
+
+from orchestration.files import quoted
+from orchestration.settings import Settings
+
+log = logging.getLogger(__name__)
+
+# DuckDB before 2.0 cannot open files written in a newer format.
+_STORAGE_VERSION = "v1.0.0"
+_BY_DAY = "core.fct_requests"
+
+
+def copy_tables(
+    settings: Settings, models: list[dict], target: Path, before: Path | None, days_before: dict
+) -> dict[str, int]:
+    """Write the public models to a new version's folder; return the rows of each table.
+
+    `before` is the folder of the version before if its requests may be taken over, and
+    `days_before` what each of its days was made of, as `days_of` told then.
+
+    Raises:
+        OSError, duckdb.Error: the files could not be written.
+    """
+    days = days_of(settings)
+    changed = changed_days(days_before, days) if before else None
+    tables = {}
+    with duckdb.connect(config={"temp_directory": str(settings.home / "tmp")}) as connection:
+        connection.execute(f"attach '{quoted(settings.warehouse)}' as warehouse (read_only)")
+        file = target / "reports.duckdb"
+        if changed is not None and not _take_over(connection, before, file, changed):
+            changed = None
+        if changed is None:
+            _attach(connection, file)
+        for model in sorted(models, key=lambda model: (model["schema"], model["name"])):
+            name, table = f"{model['schema']}.{model['name']}", _quoted_name(model)
+            connection.execute(f'create schema if not exists reports."{model["schema"]}"')
+            if name != _BY_DAY or changed is None:
+                connection.execute(f"create table reports.{table} as from warehouse.{table}")
+            _describe(connection, model)
+            folder = target / "parquet" / model["schema"]
+            folder.mkdir(parents=True, exist_ok=True)
+            if name == _BY_DAY:
+                _write_months(connection, folder / model["name"], before, days, changed)
+            else:
+                _write_parquet(connection, f"reports.{table}", folder / f"{model['name']}.parquet")
+            count = f"select count(*) from reports.{table}"
+            (tables[name],) = connection.execute(count).fetchone()
+        connection.execute("detach reports")
+    return tables
+
+
+def days_of(settings: Settings) -> dict[str, str]:
+    """Return what the requests of each day are made of, events and prices, as a fingerprint."""
+    with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
+        return dict(
+            connection.execute(
+                "select cast(usage_date as varchar), version from core.int_request_versions"
+            ).fetchall()
+        )
+
+
+def changed_days(before: dict[str, str], now: dict[str, str]) -> set[str] | None:
+    """Return the days to replace, or None if all is to be written anew.
+
+    That is so if a day is gone: a database file keeps what was deleted in it, and whoever has a
+    day removed wants it gone from the disk.
+    """
+    changed = {day for day, version in now.items() if before.get(day) != version}
+    if before.keys() - now.keys() or 2 * len(changed) > len(now):
+        return None
+    return changed
+
+
+def _attach(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
+    connection.execute(f"attach '{quoted(file)}' as reports (storage_version '{_STORAGE_VERSION}')")
+
+
+def _take_over(
+    connection: duckdb.DuckDBPyConnection, before: Path, file: Path, changed: set[str]
+) -> bool:
+    """Begin with the requests of the version before; return False if they are not to be trusted."""
+    shutil.copyfile(before / "reports.duckdb", file)
+    try:
+        _attach(connection, file)
+        tables = connection.execute(
+            "select schema_name, table_name from duckdb_tables() where database_name = 'reports'"
+        ).fetchall()
+        for schema, table in tables:
+            if f"{schema}.{table}" != _BY_DAY:
+                connection.execute(f'drop table reports."{schema}"."{table}"')
+        if changed:
+            days = ", ".join(f"date '{day}'" for day in sorted(changed))
+            connection.execute(
+                f"""
+                delete from reports.{_BY_DAY} where usage_date in ({days});
+                insert into reports.{_BY_DAY} by name
+                from warehouse.{_BY_DAY} where usage_date in ({days});
+                """
+            )
+        if _adds_up(connection):
+            return True
+    except duckdb.Error as error:
+        log.warning("The version before cannot be taken over: %s", error)
+    # What is damaged or differs must not be handed on.
+    connection.execute("detach database if exists reports")
+    file.unlink()
+    file.with_name(f"{file.name}.wal").unlink(missing_ok=True)
+    return False
+
+
+def _adds_up(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Tell whether the requests copied are, day by day, those that were built and tested."""
+    totals = "sum(total_tokens) as tokens, sum(cost_usd) as cost_usd"
+    return not connection.execute(
+        f"""
+        from (
+            select usage_date, count(*) as requests, {totals}
+            from reports.{_BY_DAY} group by usage_date
+        ) as copied
+        full join (
+            select usage_date, sum(requests) as requests, {totals}
+            from warehouse.core.int_usage_hourly group by usage_date
+        ) as built using (usage_date)
+        where (copied.requests, copied.tokens, copied.cost_usd)
+            is distinct from (built.requests, built.tokens, built.cost_usd)
+        """
+    ).fetchall()
+
+
+def _describe(connection: duckdb.DuckDBPyConnection, model: dict) -> None:
+    table = f"reports.{_quoted_name(model)}"
+    connection.execute(f"comment on table {table} is '{quoted(model['description'].strip())}'")
+    for column in model["columns"].values():
+        connection.execute(
+            f'comment on column {table}."{column["name"]}" '
+            f"is '{quoted(column['description'].strip())}'"
+        )
+
+
+def _write_months(
+    connection: duckdb.DuckDBPyConnection,
+    folder: Path,
+    before: Path | None,
+    days: dict[str, str],
+    changed: set[str] | None,
+) -> None:
+    folder.mkdir()
+    changed_months = {day[:7] for day in changed or ()}
+    for month in sorted({day[:7] for day in days}):
+        path = folder / f"{month}.parquet"
+        old = before / "parquet" / "core" / folder.name / path.name if before else None
+        if changed is not None and month not in changed_months and old.exists():
+            os.link(old, path)
+        else:
+            rows = f"(from reports.{_BY_DAY} where strftime(usage_date, '%Y-%m') = '{month}')"
+            _write_parquet(connection, rows, path)
+
+
+def _write_parquet(connection: duckdb.DuckDBPyConnection, rows: str, path: Path) -> None:
+    connection.execute(f"copy {rows} to '{quoted(path)}' (format parquet, compression zstd)")
+
+
+def _quoted_name(model: dict) -> str:
+    return f'"{model["schema"]}"."{model["name"]}"'
