@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-quick faults browser lint format serve rollback rebuild \
+.PHONY: help run test test-quick faults benchmark browser lint format serve rollback rebuild \
 	forget lock clean
 
 help:           ## List these commands
@@ -20,6 +20,9 @@ test-quick: .venv lint ## Run what is useful while working on a model: under two
 
 faults: .venv   ## Inject every fault that a night may meet; takes most of an hour
 	$(BIN)/python -m pytest -m faults tests/end_to_end/test_faults.py
+
+benchmark: .venv ## Measure everything, and write benchmarks/README.md; takes hours
+	$(BIN)/python -m benchmarks
 
 browser:        ## Install the browser that the tests of the page drive, if there is none
 	@command -v chromium > /dev/null \

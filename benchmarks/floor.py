@@ -1,0 +1,56 @@
+"""Runs floor.sql on the raw events of a warehouse that has been built.
+
+python -m benchmarks.floor <home> <database> [folder for its reports as Parquet]
+"""
+
+import sys
+from pathlib import Path
+
+import duckdb
+
+# The statement that prepares the small tables, of which others know already what is in them.
+PREPARE = """
+    attach '{home}/warehouse.duckdb' as built (read_only);
+
+    create table prices as
+    select
+        provider, model, valid_from, valid_to, daily_from, daily_to, input_tokens_above,
+        input_tokens_up_to,
+        input_uncached_usd_per_million_tokens as input_uncached_price,
+        cache_read_usd_per_million_tokens as cache_read_price,
+        cache_write_usd_per_million_tokens as cache_write_price,
+        output_usd_per_million_tokens as output_price,
+        reasoning_usd_per_million_tokens as reasoning_price
+    from built.core.dim_prices;
+
+    create table ai_services as select distinct provider, ai_service from built.core.dim_models;
+    create table expected as
+    select count(*) as requests, sum(total_tokens) as total_tokens, sum(cost_usd) as cost_usd
+    from built.cost.cost_by_day_and_ai;
+    detach built;
+"""
+CHECK = """
+    select
+        (select sum(requests) from cost_by_day_and_ai), sum(total_tokens), sum(cost_usd),
+        any_value(expected.total_tokens), any_value(expected.cost_usd)
+    from cost_by_day_and_user cross join expected
+"""
+
+
+def main(home: str, database: str) -> None:
+    """Write all tables of floor.sql to a new database, and see that they add up as the marts do."""
+    Path(database).unlink(missing_ok=True)
+    settings = {"threads": 2, "memory_limit": "8GB", "temp_directory": f"{database}.tmp"}
+    with duckdb.connect(database, config=settings) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute(PREPARE.format(home=home))
+        statements = (Path(__file__).parent / "floor.sql").read_text()
+        connection.execute(statements.replace("$raw", f"{home}/raw/gateway/*/*.parquet"))
+        requests, tokens, cost, tokens_built, cost_built = connection.execute(CHECK).fetchone()
+    if (tokens, cost) != (tokens_built, cost_built):
+        sys.exit(f"The floor's figures are others: {tokens} {cost}, built {tokens_built} {cost_built}")
+    print(f"{requests} requests, {tokens} tokens, {cost} USD")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
