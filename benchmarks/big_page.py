@@ -151,7 +151,7 @@ def make(database: Path, users: int, days: int, models: list[dict]) -> None:
             connection.execute(f"create schema if not exists reports.{model['schema']}")
             connection.execute(f"create table reports.{name} as select {columns} from ({query})")
         (rows,) = connection.execute("select count(*) from made_up").fetchone()
-        print(f"made up {rows:,} rows of user, day and AI")  # noqa: T201
+        print(f"made up {rows:,} rows of user, day and AI")
 
 
 def main() -> None:
@@ -168,7 +168,7 @@ def main() -> None:
     build_page(database, models, folder / "page", folder / "tmp", "made up", "UTC")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     files = [path.stat().st_size for path in (folder / "page").rglob("*.*")]
-    print(  # noqa: T201
+    print(
         f"built in {time.time() - started:.1f} s, peak {peak / 1024:.0f} MiB (before: "
         f"{before / 1024:.0f}), {len(files)} files, {sum(files) / 1e6:.0f} MB, index.html "
         f"{(folder / 'page/index.html').stat().st_size / 1e6:.1f} MB"
@@ -180,7 +180,7 @@ def open_and_filter(page_file: Path) -> None:
     """Print medians of five: of opening a whole tab, and of filtering what is in view."""
     chromium = shutil.which("chromium")
     if not chromium:
-        print("not opened: no chromium")  # noqa: T201
+        print("not opened: no chromium")
         return
     with sync_playwright() as started:
         browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
@@ -191,7 +191,7 @@ def open_and_filter(page_file: Path) -> None:
             page.goto(f"file://{page_file}?{number}#tab=usage&range=30")
             page.wait_for_selector("body[data-ready]")
             opened.append(time.time() - begun)
-        print(f"opens in {median(opened):.2f} s")  # noqa: T201
+        print(f"opens in {median(opened):.2f} s")
         user = page.locator("#usage_by_user .link").first.inner_text()
         for tab in ("usage", "cost", "technical"):
             for name, filters in {
@@ -205,7 +205,7 @@ def open_and_filter(page_file: Path) -> None:
                         page.evaluate(f"location.hash = {address!r}")
                         page.wait_for_timeout(700)
                     took.append(int(page.locator("body").get_attribute("data-took")))
-                print(f"{tab}, {name}: {median(took)} ms")  # noqa: T201
+                print(f"{tab}, {name}: {median(took)} ms")
         browser.close()
 
 

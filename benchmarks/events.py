@@ -66,7 +66,8 @@ EVENTS = """
         case when is_failure then 'RateLimitError' end as error_type,
         h1 %% 40 = 3 as is_cache_hit,
         case when is_failure then 0 else input end as input_tokens,
-        case when is_failure then 0 when h2 %% 3 = 0 then input // 2 else 0 end as cache_read_tokens,
+        case when is_failure then 0 when h2 %% 3 = 0 then input // 2 else 0 end
+            as cache_read_tokens,
         case when is_failure then 0 when h2 %% 30 = 0 then input // 4 else 0 end
             as cache_write_tokens,
         case when is_failure then 0 else output end as output_tokens,

@@ -48,7 +48,7 @@ def main(home: str, database: str) -> None:
         connection.execute(statements.replace("$raw", f"{home}/raw/gateway/*/*.parquet"))
         requests, tokens, cost, tokens_built, cost_built = connection.execute(CHECK).fetchone()
     if (tokens, cost) != (tokens_built, cost_built):
-        sys.exit(f"The floor's figures are others: {tokens} {cost}, built {tokens_built} {cost_built}")
+        sys.exit(f"The floor has {tokens} tokens, {cost} USD; built {tokens_built}, {cost_built}")
     print(f"{requests} requests, {tokens} tokens, {cost} USD")
 
 

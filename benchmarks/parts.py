@@ -18,6 +18,8 @@ from benchmarks.measure import PROJECT, Sample, middle, python, run
 
 DBT = str(Path(sys.executable).with_name("dbt"))
 REQUESTS_A_DAY = 25_000
+# How many times faster than each this should be.
+PEERS = {"postgres": 10, "pandas": 5, "chdb": None}
 BUILD = (DBT, "build", "--full-refresh", "--exclude-resource-type", "unit_test")
 
 
@@ -70,9 +72,7 @@ def rebuild(plan: Plan) -> str:
             goal = ""
             if millions == 10 and name == "dbt build":
                 goal = verdict(ratio, 1.5, "at most 1.5 x the floor")
-            rows.append(
-                [f"{millions} M", name, *figures(sample), f"{ratio:.2f} x the floor", goal]
-            )
+            rows.append([f"{millions} M", name, *figures(sample), f"{ratio:.2f} x the floor", goal])
             seconds[millions, name] = sample.wall_s
         if millions == 10:
             steps = where_the_time_goes(home, found["the night's job"])
@@ -115,12 +115,10 @@ def where_the_time_goes(home: Path, job: Sample) -> str:
             layer = name if name in ("int_requests", "int_usage_dates") else "other core models"
         seconds[layer] += result["execution_time"]
     rows = [[layer, f"{took:.1f}"] for layer, took in sorted(seconds.items())]
-    steps = [
-        [step.strip(), took] for step, took in re.findall(r"^  (\w+) +([\d.]+) s", job.printed, re.M)
-    ]
+    steps = [[step, took] for step, took in re.findall(r"^  (\w+) +([\d.]+) s", job.printed, re.M)]
     return (
-        "Where the time of the job at 10 M goes (in dbt two threads work side by side, so their sum "
-        "is more than its wall-clock time):\n\n"
+        "Where the time of the job at 10 M goes; in dbt two threads work side by side, so their "
+        "sum is more than its wall-clock time:\n\n"
         + table(["step of the job", "wall s"], steps)
         + "\n"
         + table(["in dbt", "thread s"], rows)
@@ -283,23 +281,41 @@ def page(plan: Plan) -> str:
 
 
 def peers(plan: Plan) -> str:
-    """All reports of a million requests, each tool with its load."""
-    home = home_of(plan, 1)
+    """All reports of a million requests, each tool with its load; and that they are the same."""
     [events] = write_events(plan.folder / "peers", 1_000_000, 40)
-    ours = []
+    prices, services = plan.folder / "prices.parquet", plan.folder / "services.parquet"
+    found: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
+    python("-m", "benchmarks.inputs", str(events), str(prices), str(services))
+    reports = {tool: plan.folder / f"reports_of_{tool}" for tool in PEERS}
     for _ in range(plan.runs):
-        own = Path(tempfile.mkdtemp(dir=plan.folder))
-        (own / "landing/gateway").mkdir(parents=True)
-        (own / "landing/gateway" / events.name).hardlink_to(events)
-        loaded = python("-m", "benchmarks.ingestion", home=own)
-        built = run(*BUILD, home=own)
-        total = loaded.wall_s + built.wall_s
-        ours.append((total, loaded.wall_s, max(loaded.peak_mib, built.peak_mib)))
-        shutil.rmtree(own)
-    total, load, peak = sorted(ours)[len(ours) // 2]
-    rows = [["this warehouse, tests included", f"{load:.1f}", f"{total - load:.1f}", f"{total:.1f}"]]
-    rows[0] += [f"{peak:.0f}", "", ""]
-    return f"{home}{rows}"
+        home = Path(tempfile.mkdtemp(dir=plan.folder))
+        (home / "landing/gateway").mkdir(parents=True)
+        (home / "landing/gateway" / events.name).hardlink_to(events)
+        loaded = python("-m", "benchmarks.ingestion", home=home)
+        built = run(*BUILD, home=home)
+        peak_mib = max(loaded.peak_mib, built.peak_mib)
+        found["this warehouse, with all its tests"].append((loaded.wall_s, built.wall_s, peak_mib))
+        shutil.rmtree(home)
+        for tool, folder in reports.items():
+            inputs = (str(path) for path in (events, prices, services, folder))
+            sample = python("-m", f"benchmarks.peers.{tool}", *inputs)
+            said = json.loads(sample.printed.splitlines()[-1])
+            found[tool].append((said["load_s"], said["reports_s"], said["peak_mib"]))
+    checked = python(
+        "-m", "benchmarks.peers.check", *map(str, (events, prices, services, *reports.values()))
+    )
+    rows, ours = [], 0.0
+    for name, several in found.items():
+        load_s, reports_s, peak_mib = sorted(several, key=sum)[len(several) // 2]
+        total_s = load_s + reports_s
+        ours = ours or total_s
+        goal = PEERS.get(name)
+        row = [name, *(f"{s:.1f}" for s in (load_s, reports_s, total_s)), f"{peak_mib:,.0f}"]
+        row.append(f"{total_s / ours:.1f} x ours" if name in PEERS else "")
+        row.append(verdict(-total_s / ours, -goal, f"{goal} x ours or more") if goal else "")
+        rows.append(row)
+    heads = ["", "load s", "reports s", "both s", "peak MiB", "", "goal"]
+    return f"### Peers: all reports of 1 M requests\n\n{table(heads, rows)}\n{checked.printed}"
 
 
 def figures(sample: Sample) -> list[str]:
