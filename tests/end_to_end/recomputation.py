@@ -29,7 +29,11 @@ from genai_prices import Usage, calc_price
 
 AI_SERVICES = Path(__file__).resolve().parents[2] / "seeds/ai_services.csv"
 EPOCH = datetime(1970, 1, 1)
-MICROSECOND, DAY = timedelta(microseconds=1), timedelta(days=1)
+MICROSECOND, MILLISECOND, DAY = (
+    timedelta(microseconds=1),
+    timedelta(milliseconds=1),
+    timedelta(days=1),
+)
 TOKEN_TYPES = ("input_uncached", "cache_read", "cache_write", "output", "reasoning")
 PROVIDERS = {"gcp.gemini": "google", "gemini": "google", "vertex_ai": "google"}
 POLLS = ("aretrieve_batch", "retrieve_batch", "aget_responses", "get_responses")
@@ -212,7 +216,7 @@ def litellm_event(record: Row, landed_at: datetime) -> Event:
     return Event(
         source="litellm",
         landed_at=landed_at,
-        request_id=f"{name}/{(start - EPOCH) // MICROSECOND}" if failed else call if hit else name,
+        request_id=f"{name}/{(start - EPOCH) // MILLISECOND}" if failed else call if hit else name,
         prompt_id=call or name,
         session_id=first(
             None

@@ -22,7 +22,8 @@ renamed as (
         -- ids
         case
             -- All failed attempts of a call bear the call's id, and each is a request of its own.
-            when is_failure then request_id || '/' || epoch_us(started_at)
+            -- LiteLLM's table cuts times to milliseconds, its payloads do not.
+            when is_failure then request_id || '/' || epoch_ms(started_at)
             -- An answer from LiteLLM's cache bears the id of the answer that was cached, and the
             -- time of logging, which differs between LiteLLM's own records of one request.
             when is_cache_hit then coalesce(litellm_call_id, request_id)
