@@ -14,8 +14,9 @@ from pathlib import Path
 import duckdb
 
 from orchestration.files import quoted, sync, without_wildcards
-from orchestration.ingestion import ingest, new_files
+from orchestration.ingestion import new_files
 from orchestration.landing import UnreadableFileError, list_files, open_file
+from orchestration.litellm_database import take_in
 from orchestration.lock import only_run
 from orchestration.night import run
 from orchestration.progress import console, step
@@ -43,9 +44,9 @@ def forget(settings: Settings, user_id: str) -> None:
         if not named:
             raise UserError(f"Nothing in {settings.home} names the user {user_id!r}.")
         with step("forget") as progress:
-            # What is not in raw/ yet would be lost with the landed file.
+            # What is not in raw/ yet would be lost with the landed file, or come back by night.
             for source in SOURCES:
-                ingest(settings, source)
+                take_in(settings, source)
             rewritten = sum(
                 _rewrite(settings, path, user_id)
                 for source in SOURCES

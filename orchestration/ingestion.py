@@ -7,7 +7,7 @@ raw/loads. Whatever has no entry there is what a crash left, and is removed befo
 import logging
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import duckdb
@@ -26,7 +26,10 @@ _BYTES_A_LOAD = 2 * 1024**3
 
 @dataclass
 class Summary:
-    """What the ingestion of one source did; `rejections` holds (file, line, reason)."""
+    """What the ingestion of one source did; `rejections` holds (file, line, reason).
+
+    `rows_read` counts rows of LiteLLM's database, known ones too; None where none was asked.
+    """
 
     files: int = 0
     received: int = 0
@@ -35,6 +38,18 @@ class Summary:
     rejections: list[tuple[str, int, str]] = field(default_factory=list)
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
+    rows_read: int | None = None
+
+    def followed_by(self, later: "Summary") -> "Summary":
+        """Sum up two ingestions; what lies there unreadable, or ignored, the later one saw too."""
+        return replace(
+            later,
+            files=self.files + later.files,
+            received=self.received + later.received,
+            accepted=self.accepted + later.accepted,
+            rejected=self.rejected + later.rejected,
+            rejections=self.rejections + later.rejections,
+        )
 
     def sentence(self) -> str:
         """Say it in a line, and whatever a person should look at in a line each."""
@@ -46,6 +61,8 @@ class Summary:
             lines += [f"{file} line {line}: {why}" for file, line, why in self.rejections[:3]]
             if self.rejected > 3:
                 lines.append(f"and {self.rejected - 3:,} more")
+        if self.rows_read is not None:
+            lines.append(f"{self.rows_read:,} rows of its database were read, known ones too")
         for file, why in self.unreadable:
             lines.append(f"{file} cannot be read and is tried again next time: {why}")
         for file in self.ignored:

@@ -124,11 +124,7 @@ class _Load:
                 landing_file,
                 line_number,
                 reject_reason,
-                -- Cut, since a value in the wrong place may be anything.
-                regexp_replace(
-                    cast(to_json(reject_text) as varchar),
-                    '"((?:[^"\\\\]|\\\\.){{40}})(?:[^"\\\\]|\\\\.)*"', '"\\1..."', 'g'
-                ),
+                shortened(cast(to_json(reject_text) as varchar)),
                 case
                     when {self.source.time} between timestamp '2000-01-01'
                         and cast(now() as timestamp) then {self.source.time}

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import duckdb
 
+from orchestration import litellm_database
 from orchestration.alerts import check_alert_settings, night_failed
 from orchestration.lock import only_run
 from orchestration.progress import console, step
@@ -44,6 +45,7 @@ def prepare_dagster(settings: Settings) -> None:
 def _fill_from_examples_if_empty(settings: Settings) -> None:
     """Have something to look at: 90 days of an invented organisation of about 40 users."""
     anything = any(path.is_file() for path in settings.landing.rglob("*"))
+    anything = anything or litellm_database.is_set()
     # An organisation may have cleared landing/ of what was taken in.
     if not anything and not any(settings.raw.glob("loads/*.parquet")):
         from examples.simulator import simulate

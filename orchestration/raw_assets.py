@@ -18,7 +18,8 @@ from dagster import (
     resource,
 )
 
-from orchestration.ingestion import ingest, ledger_counts
+from orchestration.ingestion import ledger_counts
+from orchestration.litellm_database import take_in
 from orchestration.lock import only_run
 from orchestration.progress import step
 from orchestration.settings import UserError, load_settings
@@ -72,7 +73,7 @@ def raw_asset(source: Source) -> AssetsDefinition:
     def raw_events(context: AssetExecutionContext) -> Iterator:
         try:
             with step(source.name) as progress:
-                summary = ingest(settings, source, progress.advance)
+                summary = take_in(settings, source, progress.advance)
                 progress.result = summary.sentence()
         except UserError as error:
             # The other sources go on, and the night ends with this failure.
@@ -83,6 +84,7 @@ def raw_asset(source: Source) -> AssetsDefinition:
         yield MaterializeResult(
             metadata={
                 "files": summary.files,
+                **({} if summary.rows_read is None else {"rows read": summary.rows_read}),
                 "events received": summary.received,
                 "events accepted": summary.accepted,
                 "events rejected": summary.rejected,

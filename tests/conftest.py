@@ -7,12 +7,16 @@ import json
 import os
 import shutil
 import socket
+import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import duckdb
 import pytest
+from adbc_driver_postgresql import dbapi
 
 PROJECT = Path(__file__).resolve().parent.parent
 SHARED = PROJECT.parent / "shared" / "data"
@@ -121,6 +125,63 @@ def webhook() -> Iterator[tuple[str, list[dict]]]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/alert", received
         server.shutdown()
+
+
+class Postgres:
+    """A PostgreSQL server on loopback, and what its administrator says to it."""
+
+    user, password = "litellm", "pass phrase/of:ours"
+
+    def __init__(self, folder: Path, binaries: Path) -> None:
+        self.folder, self.binaries, self.port = folder, binaries, free_port()
+        (folder / "password").write_text(self.password)
+        # It refuses to run as root.
+        self.account = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+        if self.account:
+            for path in (folder, folder / "password"):
+                shutil.chown(path, "postgres")
+        self.do("initdb", "--auth=scram-sha-256", f"--username={self.user}", "--no-sync",
+                f"--pwfile={folder}/password", "--encoding=UTF8")  # fmt: skip
+        with (folder / "data" / "postgresql.conf").open("a") as settings:
+            settings.write(
+                f"listen_addresses = '127.0.0.1'\nport = {self.port}\nfsync = off\n"
+                "unix_socket_directories = ''\nlog_statement = 'all'\n"
+            )
+        self.start()
+
+    def do(self, program: str, *arguments: str) -> None:
+        command = [*self.account, self.binaries / program, "-D", self.folder / "data", *arguments]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/")
+
+    def start(self) -> None:
+        self.do("pg_ctl", "start", "--wait", "-l", str(self.folder / "log"))
+
+    def stop(self) -> None:
+        self.do("pg_ctl", "stop", "--mode=immediate")
+
+    def url(self, **changed: str) -> str:
+        parts = {"user": self.user, "password": self.password, "port": self.port} | changed
+        parts["password"] = quote(parts["password"], safe="")
+        return "postgresql://{user}:{password}@127.0.0.1:{port}/postgres".format(**parts)
+
+    def execute(self, *statements: str) -> None:
+        with (
+            dbapi.connect(self.url(), autocommit=True) as connection,
+            connection.cursor(adbc_stmt_kwargs={"adbc.postgresql.use_copy": "false"}) as cursor,
+        ):
+            for statement in statements:
+                cursor.execute(statement)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
+    if not binaries:
+        pytest.skip("PostgreSQL is not installed: tests on a database of LiteLLM's are left out")
+    with tempfile.TemporaryDirectory() as folder:
+        server = Postgres(Path(folder), binaries[-1].parent)
+        yield server
+        server.stop()
 
 
 def free_port() -> int:

@@ -57,3 +57,9 @@ create or replace temp macro bad_money(x, field) as bad_number(x, field, 1e6);
 
 create or replace temp macro bad_flag(x, field) as
     case when given(x) is not null and as_flag(x) is null then field || ' is not true or false' end;
+
+-- JSON with no text in it longer than 40 characters, since a value in the wrong place may be
+-- anything.
+create or replace temp macro shortened(x) as regexp_replace(
+    x, '"((?:[^"\\]|\\.){40})(?:[^"\\]|\\.)*"', '"\1..."', 'g'
+);

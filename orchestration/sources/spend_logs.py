@@ -1,0 +1,85 @@
+"""The table LiteLLM_SpendLogs of LiteLLM's PostgreSQL database: what is asked of it, and how.
+
+Source of the table: schema.prisma of LiteLLM 1.110, and the migrations that led to it.
+"""
+
+import re
+from datetime import datetime
+from pathlib import Path
+
+from orchestration.settings import UserError
+
+URL = "AI_USAGE_LITELLM_DATABASE_URL"
+
+_ROWS = Path(__file__).with_name("spend_logs.sql").read_text()
+# These came with later versions of LiteLLM; without metadata there are no tokens to report.
+_LATER_COLUMNS = {"session_id", "status", "litellm_call_id"}
+_COLUMNS = (
+    *("request_id", "litellm_call_id", "session_id", "call_type", "cache_hit", "status", "model"),
+    *("custom_llm_provider", "startTime", "completionStartTime", "endTime", "user", "end_user"),
+    *("team_id", "prompt_tokens", "completion_tokens", "spend", "metadata"),
+)
+COLUMNS_PRESENT = """
+    select cast(attname as text) as name, format_type(atttypid, null) as type from pg_attribute
+    where attrelid = cast('"LiteLLM_SpendLogs"' as regclass) and attnum > 0 and not attisdropped
+"""
+# Times in UTC as ISO 8601, numbers to their last digit; and nothing is ever written.
+SESSION = (
+    "set transaction read only",
+    "set local client_encoding = 'UTF8'",
+    "set local time zone 'UTC'",
+    "set local datestyle = 'ISO'",
+    "set local extra_float_digits = 1",
+)
+# What the driver may say, and what that means to people: its own words may hold the password.
+_REASONS = {
+    "42P01": "it has no table LiteLLM_SpendLogs: name the database, and the schema, of LiteLLM",
+    "42501": "its user may not read LiteLLM_SpendLogs: grant select on it",
+    "password|role .* does not exist": "it refuses the user or the password: put them right",
+    "database .* does not exist": "the server has no database of that name: put it right",
+    "URI|connection (info|option)|invalid (integer|port)": "it is no address like "
+    "postgresql://user:password@host:port/database; parameters that only Prisma knows, such as "
+    "schema or connection_limit, must not be in it",
+    "22P02|22007|42804|42846|42883": "a column of LiteLLM_SpendLogs has not the type that LiteLLM "
+    "gave it; if LiteLLM has changed it, this project must be updated",
+    "Failed to connect": "it cannot be reached: see that it runs and lets this machine connect",
+}
+
+
+def select_rows(types: dict[str, str], since: datetime | None) -> str:
+    """Write the query for what started from then on, a time in UTC; without one, for everything.
+
+    `types` has the type of each column, by COLUMNS_PRESENT.
+
+    Raises:
+        UserError: a column is missing, or the time is none.
+    """
+    missing = [name for name in _COLUMNS if name not in types and name not in _LATER_COLUMNS]
+    if missing:
+        raise UserError(
+            f"LiteLLM_SpendLogs, in the database of {URL}, has no column {', '.join(missing)}, "
+            "which is needed. See whether it is LiteLLM's table; if LiteLLM has changed it, this "
+            "project must be updated. Nothing of it was taken in."
+        )
+    if not types["startTime"].startswith("timestamp"):
+        raise UserError(
+            f"startTime of LiteLLM_SpendLogs, in the database of {URL}, is of the type "
+            f"{types['startTime']} and no timestamp. If LiteLLM has changed it, this project must "
+            "be updated. Nothing of it was taken in."
+        )
+    columns = ",\n    ".join(
+        f'cast({f"""logs."{name}" """ if name in types else "null"} as text) as "{name}"'
+        for name in _COLUMNS
+        if name != "metadata"
+    )
+    condition = f"""logs."startTime" >= '{since:%Y-%m-%d %H:%M:%S.%f}'""" if since else "true"
+    return _ROWS.format(columns=columns, condition=condition)
+
+
+def meaning(error: Exception) -> str:
+    """Say what an error of the driver means, in words of which none are the driver's."""
+    code = getattr(error, "sqlstate", None)
+    for pattern, reason in _REASONS.items():
+        if re.search(pattern, code or str(error)):
+            return reason
+    return f"PostgreSQL ended it{f' with the code {code}' if code else ''}, see its own log"
