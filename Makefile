@@ -3,8 +3,8 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-quick faults benchmark browser lint format serve rollback rebuild \
-	forget lock clean
+.PHONY: help run test test-quick faults benchmark browser database lint format serve rollback \
+	rebuild forget lock clean
 
 help:           ## List these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -12,7 +12,7 @@ help:           ## List these commands
 run: .venv      ## Take in what has landed, rebuild what changed, test it, publish it
 	@$(BIN)/python -m orchestration
 
-test: .venv lint browser ## Run everything that CI runs
+test: .venv lint browser database ## Run everything that CI runs
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-quick: .venv lint ## Run what is useful while working on a model: under two minutes
@@ -28,6 +28,11 @@ browser:        ## Install the browser that the tests of the page drive, if ther
 	@command -v chromium > /dev/null \
 		|| { apt-get update && apt-get install --yes chromium; } > /dev/null 2>&1 \
 		|| echo "The page is NOT tested: install chromium, for instance with apt-get"
+
+database:       ## Install the PostgreSQL that tests start, if there is none
+	@ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 \
+		|| { apt-get update && apt-get install --yes postgresql; } > /dev/null 2>&1 \
+		|| echo "Reading LiteLLM's database is NOT tested: install postgresql, for instance with apt-get"
 
 lint: .venv     ## Check how the code reads
 	$(BIN)/ruff check

@@ -35,7 +35,7 @@ from orchestration.sources.spend_logs import COLUMNS_PRESENT, SESSION, URL, mean
 
 _OVERLAP = "AI_USAGE_LITELLM_OVERLAP_HOURS"
 _FOLDER = "litellm/LiteLLM_SpendLogs"
-_ROWS_A_FILE = 100_000
+_ROWS_A_FILE = 50_000
 _CONNECT_TIMEOUT_S = "20"
 
 
