@@ -208,7 +208,7 @@ def test_what_the_library_does_not_know_has_no_price(list_prices):
 def test_every_column_is_typed_even_without_a_row(list_prices):
     for pairs in ([("acme", "gpt-4o")], [("openai", "gpt-4o")]):
         relation = list_prices(pairs)
-        unit_price = "DECIMAL(24,18)"
+        unit_price = "DECIMAL(18,12)"
         assert dict(zip(relation.columns, map(str, relation.types), strict=True)) == {
             "provider": "VARCHAR",
             "model": "VARCHAR",
