@@ -54,6 +54,54 @@ def judge_load(profile: pd.DataFrame, load_id: str, result_file: Path) -> None:
         )
 
 
+def judge_fields(fields: pd.DataFrame, load_id: str, result_file: Path) -> None:
+    """Judge the frame of orchestration.drift: whether the format has lost what is needed of it.
+
+    Raises:
+        UserError: a field is gone, or has become another, in nearly all events of the load.
+    """
+    if not fields["events_at_least"].any():
+        return  # no load before to compare with, or too few events to tell
+    from great_expectations import expectations as gxe
+
+    result = _validate(
+        "fields",
+        fields.drop(columns="first_files"),
+        [
+            gxe.ExpectColumnPairValuesAToBeGreaterThanB(
+                column_A="events_right",
+                column_B="events_at_least",
+                or_equal=True,
+                description="a field is right in some events at least, if it was in others",
+            )
+        ],
+    )
+    result_file.write_text(json.dumps(result.to_json_dict(), indent=1, default=str))
+    for failed in _failures(result):
+        lost = fields.iloc[failed.result["unexpected_index_list"]].to_dict("records")
+        raise UserError(
+            f"The format of what landed has changed, and nothing of the load {load_id} was taken "
+            "in, since reports would lack it: "
+            + "; ".join(map(_lost, lost))
+            + ". It is tried again every night: mend the files, or move them away, or update this "
+            "project, if it does not know the new format yet. If this is meant, run once with "
+            "AI_USAGE_ACCEPT_CHANGES=1."
+        )
+
+
+def _lost(field: dict) -> str:
+    names = ", ".join(field["first_files"])
+    if field["files"] > len(field["first_files"]):
+        names += f" and {field['files'] - len(field['first_files']):,} more files"
+    before = "no load before had it right"
+    if isinstance(field["since"], str):
+        since = datetime.strptime(field["since"][:8], "%Y%m%d")
+        before = f"in loads since {since:%Y-%m-%d} it was right"
+    wrong = field["events"] - field["events_right"]
+    what = f"{field['field']} is missing" if field["is_needed"] else field["field"]
+    return f"{what} in {wrong:,} of {field['events']:,} events, in {names} ({before})"
+
+
 def judge_publication(frames: dict[str, pd.DataFrame]) -> list[str]:
     """Judge a version by the frames of orchestration.comparison; return what to warn people of.
 
