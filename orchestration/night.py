@@ -118,8 +118,9 @@ def _tell(settings: Settings, build: Build | None, before: Build | None) -> None
         ("page/index.html", "the Reports page: open it in a browser"),
         ("reports.duckdb", "for BI tools"),
         ("parquet", "for notebooks and lakes"),
+        ("data_docs/index.html", "what Great Expectations found"),
     ):
-        console.print(f"  {published}/{name:<18}{purpose}")
+        console.print(f"  {published}/{name:<22}{purpose}")
     if requests:
         console.print(
             f"\n{requests:,} requests of {users:,} users, {tokens:,} tokens, "

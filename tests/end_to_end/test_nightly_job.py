@@ -185,8 +185,11 @@ def test_first_run_shows_an_example(first_night: tuple[Job, subprocess.Completed
   example +[\d.]+ s   landing/ was empty: put in 90 days of an invented organisation, \
 [\d,]+ requests of 40 users
   gateway +[\d.]+ s   [\d,]+ events from \d+ new files
+ +fields that are not read, named this once: prompt_text
   litellm +[\d.]+ s   [\d,]+ events from \d+ new files
+ +fields that are not read, named this once: .*messages.*
   otel +[\d.]+ s   [\d,]+ events from \d+ new files
+ +fields that are not read, named this once: .*kind.*
   models +[\d.]+ s   \d+ models built, \d+ tests passed
   publish +[\d.]+ s   \d+ tables
 
@@ -194,6 +197,7 @@ Published \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC, days in UTC
   \S+/published/page/index.html +the Reports page: open it in a browser
   \S+/published/reports.duckdb +for BI tools
   \S+/published/parquet +for notebooks and lakes
+  \S+/published/data_docs/index.html +what Great Expectations found
 
 ([\d,]+) requests of 40 users, [\d,]+ tokens, \$[\d,.]+, from \d{4}-\d\d-\d\d to \d{4}-\d\d-\d\d
 """.replace("\\\n", "")
@@ -266,6 +270,8 @@ def test_serve(job: Job) -> None:
     try:
         page = wait_for(f"http://127.0.0.1:{ports[1]}/index.html")
         assert page == (job.published / "page/index.html").read_bytes()
+        docs = wait_for(f"http://127.0.0.1:{ports[1]}/data_docs")
+        assert docs == (job.published / "data_docs/index.html").read_bytes()
         assert b"dagster_version" in wait_for(f"http://127.0.0.1:{ports[0]}/server_info")
         # Only who sits at this machine is served.
         rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
