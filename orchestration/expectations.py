@@ -72,7 +72,7 @@ def judge_fields(fields: pd.DataFrame, load_id: str, result_file: Path) -> None:
                 column_A="events_right",
                 column_B="events_at_least",
                 or_equal=True,
-                description="what was right in the loads before must be right in some events at least",
+                description="what was right in the loads before is right in some events at least",
             )
         ],
     )

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from orchestration.alerts import check_alert_settings
-from orchestration.night import prepare_dagster
+from orchestration.dagster_home import prepare_dagster
 from orchestration.progress import console
 from orchestration.settings import PROJECT, Settings, UserError
 

@@ -15,11 +15,13 @@ import time
 import urllib.request
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import duckdb
+import psycopg2
 import pytest
-from conftest import PROJECT, free_port, webhook
+from conftest import PROJECT, Postgres, free_port, webhook
 
 from examples.simulator import simulate
 
@@ -287,6 +289,29 @@ def test_serve(job: Job) -> None:
             os.killpg(serving.pid, signal.SIGKILL)
     assert serving.returncode == 0, printed
     assert "Traceback" not in printed
+
+
+def test_history_in_postgres(job: Job, postgres: Postgres) -> None:
+    before, sqlite = job.state(), digest(job.home / "dagster/history/runs.db")
+    done = job.run(AI_USAGE_DAGSTER_POSTGRES_URL=postgres.url())
+    assert (done.returncode, done.stderr) == (0, "")
+    with psycopg2.connect(postgres.url()) as connection, connection.cursor() as cursor:
+        cursor.execute("select pipeline_name, status from runs")
+        assert cursor.fetchall() == [("nightly_rebuild", "SUCCESS")]
+        cursor.execute("select count(*) from event_logs")
+        assert cursor.fetchone()[0] > 10
+    assert digest(job.home / "dagster/history/runs.db") == sqlite
+    with webhook() as (address, told):
+        wrong = {"AI_USAGE_DAGSTER_POSTGRES_URL": postgres.url(port=free_port())}
+        failed = job.run(AI_USAGE_ALERT_WEBHOOK_URL=address, **wrong)
+    assert failed.returncode == 1
+    assert "Dagster's history cannot be kept" in failed.stdout
+    assert "Dagster's history cannot be kept" in told[0]["text"]
+    assert job.state() == before
+    for secret in (postgres.password, quote(postgres.password, safe="")):
+        assert secret not in f"{done.stdout}{failed.stdout}{failed.stderr}{told}"
+        for path in job.home.rglob("*"):
+            assert not path.is_file() or secret.encode() not in path.read_bytes(), path
 
 
 def wait_for(address: str) -> bytes:

@@ -22,7 +22,7 @@ FEW_REQUESTS = pd.DataFrame(
 
 @pytest.fixture
 def docs(warehouse: Warehouse) -> Path:
-    """Two loads of 31 nights each, one of them with a hostile value, and a version with a warning."""
+    """Two loads in each of 31 nights, with a hostile value, and a version with a warning."""
     land(warehouse, "gateway", "a")
     take_in(warehouse, "gateway")
     land(warehouse, "gateway", "b", count=40)
