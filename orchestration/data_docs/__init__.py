@@ -36,7 +36,8 @@ def build_data_docs(
         (folder / name).write_text(text, encoding="utf-8")
 
     folder.mkdir()
-    pages = [("published.html", f"This version, published {built_at}", judged)]
+    of_version = [_section(title, result) for title, result in judged]
+    pages = [("published.html", f"This version, published {built_at}", of_version)]
     nights: dict[str, list[Path]] = {}
     for path in sorted(validations.glob("*.json"), reverse=True)[:_RESULTS]:
         nights.setdefault(path.name[:8], []).append(path)
@@ -44,33 +45,21 @@ def build_data_docs(
         title = f"Loads of {datetime.strptime(night, '%Y%m%d'):%Y-%m-%d}"
         pages.append((f"{night}.html", title, [_read(path) for path in nights[night]]))
     for name, title, results in pages:
-        write(
-            name,
-            title,
-            note=_NOTE if results is judged else "",
-            results=[_section(title, result) for title, result in results],
-        )
-    write(
-        "index.html",
-        "What Great Expectations found",
-        pages=[
-            (
-                name,
-                title,
-                sum(result["statistics"]["evaluated_expectations"] for _, result in results),
-                sum(result["statistics"]["unsuccessful_expectations"] for _, result in results),
-            )
-            for name, title, results in pages
-        ],
-    )
+        write(name, title, note=_NOTE if results is of_version else "", results=results)
+    write("index.html", "What Great Expectations found", pages=pages)
 
 
-def _read(path: Path) -> tuple[str, dict]:
-    """Return what was judged, such as `10:00:00 UTC, gateway: fields`, and the result."""
-    result = json.loads(path.read_text())
-    time, source = path.name.split("-")[:2]
-    started = datetime.strptime(time, "%Y%m%dT%H%M%S%f")
-    return f"{started:%H:%M:%S} UTC, {source}: {result['suite_name']}", result
+def _read(path: Path) -> dict:
+    """Return the section of a load, such as `10:00:00 UTC, gateway: fields`."""
+    try:
+        result = json.loads(path.read_text())
+        time, source = path.name.split("-")[:2]
+        started = datetime.strptime(time, "%Y%m%dT%H%M%S%f")
+        return _section(f"{started:%H:%M:%S} UTC, {source}: {result['suite_name']}", result)
+    except Exception:
+        # Damaged, or of a version that wrote another form: no reason to publish nothing.
+        title = f"{path.name} cannot be shown"
+        return {"title": title, "success": False, "sections": [], "statistics": {}}
 
 
 def _section(title: str, result: dict) -> dict:
@@ -86,7 +75,8 @@ def _section(title: str, result: dict) -> dict:
     loaded = ExpectationSuiteValidationResultSchema().load(result)
     # The first section repeats, with a link to nowhere, what the frame says.
     sections = ValidationResultsPageRenderer().render(loaded).to_json_dict()["sections"][1:]
-    return {"title": title, "success": result["success"], "sections": sections}
+    kept = {name: result[name] for name in ("success", "statistics")}
+    return {"title": title, "sections": sections, **kept}
 
 
 def _escaped(value: Any) -> Any:

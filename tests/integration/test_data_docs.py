@@ -44,6 +44,7 @@ def docs(warehouse: Warehouse) -> Path:
             shutil.copy(path, validations / f"{night}{path.name[8:]}")
     for path in loads:
         path.unlink()
+    (validations / f"20260130{loads[0].name[8:]}").write_text("{")
     _, judged = judge_publication({"volume": FEW_REQUESTS})
     build_data_docs(warehouse.home / "docs", validations, judged, "2026-02-01 02:00:00 UTC")
     return warehouse.home / "docs"
@@ -73,6 +74,12 @@ def test_a_browser_shows_them_and_asks_nobody(docs: Path) -> None:
         page.get_by_text("This version, published 2026-02-01 02:00:00 UTC").click()
         assert "far fewer requests than on this weekday" in page.inner_text("body")
         assert "5.0" in page.inner_text("body")
+        page.get_by_text("All").click()
+        page.get_by_text("Loads of 2026-01-31").click()
+        assert "cannot be shown" not in page.inner_text("body")
+        page.get_by_text("All").click()
+        page.get_by_text("Loads of 2026-01-30").click()
+        assert page.inner_text("body").count("cannot be shown") == 1
         page.get_by_text("All").click()
         page.get_by_text("Loads of 2026-01-31").click()
         text = page.inner_text("body")
