@@ -77,8 +77,10 @@ SILENCE = """
 
 def compare(
     settings: Settings, version: Path, before: Path | None, is_comparable: bool
-) -> list[str]:
+) -> tuple[list[str], list[tuple[str, dict]]]:
     """Return what people should be warned of in a version that is not published yet.
+
+    The second list holds what was judged: its name and Great Expectations' result.
 
     `before` is the version that is published, if any. AI_USAGE_ACCEPT_CHANGES=1 accepts whatever
     became less. Days are compared if `is_comparable`: both versions mean the same by them.

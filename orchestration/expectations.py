@@ -41,7 +41,7 @@ def judge_load(profile: pd.DataFrame, load_id: str, result_file: Path) -> None:
             gxe.ExpectColumnValuesToBeBetween(column="most_tokens", max_value=1_000_000_000),
         ],
     )
-    result_file.write_text(json.dumps(result.to_json_dict(), indent=1, default=str))
+    result_file.write_text(json.dumps(_as_json(result), indent=1))
     if not result.success:
         broken = "; ".join(
             f"{failed.expectation_config.type} on {failed.expectation_config.kwargs['column']}: "
@@ -54,8 +54,61 @@ def judge_load(profile: pd.DataFrame, load_id: str, result_file: Path) -> None:
         )
 
 
-def judge_publication(frames: dict[str, pd.DataFrame]) -> list[str]:
-    """Judge a version by the frames of orchestration.comparison; return what to warn people of.
+def judge_fields(fields: pd.DataFrame, load_id: str, result_file: Path) -> None:
+    """Judge the frame of orchestration.drift: whether the format has lost what is needed of it.
+
+    Raises:
+        UserError: a field is gone, or has become another, in nearly all events of the load.
+    """
+    if not fields["events_at_least"].any():
+        return  # no load before to compare with, or too few events to tell
+    from great_expectations import expectations as gxe
+
+    result = _validate(
+        "fields",
+        fields.drop(columns="first_files"),
+        [
+            gxe.ExpectColumnPairValuesAToBeGreaterThanB(
+                column_A="events_right",
+                column_B="events_at_least",
+                or_equal=True,
+                description="what was right in the loads before is right in some events at least",
+            )
+        ],
+    )
+    result_file.write_text(json.dumps(_as_json(result), indent=1))
+    for failed in _failures(result):
+        lost = fields.iloc[failed.result["unexpected_index_list"]].to_dict("records")
+        raise UserError(
+            f"The format of what landed has changed, and nothing of the load {load_id} was taken "
+            "in, since reports would lack it: "
+            + "; ".join(map(_lost, lost))
+            + ". It is tried again every night: mend the files, or move them away, or update this "
+            "project, if it does not know the new format yet. If this is meant, run once with "
+            "AI_USAGE_ACCEPT_CHANGES=1."
+        )
+
+
+def _lost(field: dict) -> str:
+    names = ", ".join(field["first_files"])
+    if field["files"] > len(field["first_files"]):
+        names += f" and {field['files'] - len(field['first_files']):,} more files"
+    before = "no load before had it right"
+    if isinstance(field["since"], str):
+        since = datetime.strptime(field["since"][:8], "%Y%m%d")
+        before = f"in loads since {since:%Y-%m-%d} it was right"
+    wrong = field["events"] - field["events_right"]
+    what = f"{field['field']} is missing" if field["is_needed"] else field["field"]
+    return f"{what} in {wrong:,} of {field['events']:,} events, in {names} ({before})"
+
+
+def judge_publication(
+    frames: dict[str, pd.DataFrame],
+) -> tuple[list[str], list[tuple[str, dict]]]:
+    """Judge a version by the frames of orchestration.comparison.
+
+    Returns:
+        What to warn people of; and each frame's name and result, as Great Expectations' JSON.
 
     Raises:
         UserError: something is lost that the version before had. It must not be published.
@@ -102,11 +155,13 @@ def judge_publication(frames: dict[str, pd.DataFrame]) -> list[str]:
             ),
         ],
     }
-    warnings, losses = [], []
+    warnings, losses, results = [], [], []
     for name, frame in frames.items():
         if frame.empty:
             continue
-        for failed in _failures(_validate(name, frame, suites[name])):
+        result = _validate(name, frame, suites[name])
+        results.append((name.replace("_", " "), _as_json(result)))
+        for failed in _failures(result):
             config = failed.expectation_config
             rows = frame.iloc[failed.result["unexpected_index_list"]].head(5)
             said = f"{config.description}: " + "; ".join(
@@ -121,7 +176,7 @@ def judge_publication(frames: dict[str, pd.DataFrame]) -> list[str]:
             + ". What was published before still stands. If this is meant, for instance since a "
             "model has changed, run once with AI_USAGE_ACCEPT_CHANGES=1."
         )
-    return warnings
+    return warnings, results
 
 
 def _validate(name: str, frame: pd.DataFrame, expectations: list) -> Any:
@@ -135,6 +190,10 @@ def _validate(name: str, frame: pd.DataFrame, expectations: list) -> Any:
     return definition.get_batch({"dataframe": frame}).validate(
         suite, result_format={"result_format": "COMPLETE"}
     )
+
+
+def _as_json(result: Any) -> dict:
+    return json.loads(json.dumps(result.to_json_dict(), default=str))
 
 
 def _failures(result: Any) -> list:

@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 _FILES_A_LOAD = 20_000
 _BYTES_A_LOAD = 2 * 1024**3
+_FIELDS_NAMED = 12
 
 
 @dataclass
@@ -38,6 +39,7 @@ class Summary:
     rejections: list[tuple[str, int, str]] = field(default_factory=list)
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
+    new_fields: list[str] = field(default_factory=list)
     rows_read: int | None = None
 
     def followed_by(self, later: "Summary") -> "Summary":
@@ -49,6 +51,7 @@ class Summary:
             accepted=self.accepted + later.accepted,
             rejected=self.rejected + later.rejected,
             rejections=self.rejections + later.rejections,
+            new_fields=self.new_fields + later.new_fields,
         )
 
     def sentence(self) -> str:
@@ -63,6 +66,11 @@ class Summary:
                 lines.append(f"and {self.rejected - 3:,} more")
         if self.rows_read is not None:
             lines.append(f"{self.rows_read:,} rows of its database were read, known ones too")
+        if self.new_fields:
+            named = ", ".join(self.new_fields[:_FIELDS_NAMED])
+            more = len(self.new_fields) - _FIELDS_NAMED
+            named += f" and {more:,} more" if more > 0 else ""
+            lines.append(f"fields that are not read, named this once: {named}")
         for file, why in self.unreadable:
             lines.append(f"{file} cannot be read and is tried again next time: {why}")
         for file in self.ignored:
@@ -109,6 +117,7 @@ def ingest(
             summary.rejected += loaded.rejected
             summary.rejections += loaded.rejections
             summary.unreadable += loaded.unreadable
+            summary.new_fields += loaded.new_fields
         done += len(batch)
         on_progress(done, len(new))
     return summary

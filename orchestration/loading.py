@@ -8,22 +8,27 @@ import duckdb
 import pandas as pd
 
 from orchestration import expectations
+from orchestration.drift import judged_fields, new_fields
 from orchestration.files import quoted, sync
 from orchestration.landing import LandingFile
 from orchestration.reading import land_json, land_lines, land_parquet
 from orchestration.settings import Settings
-from orchestration.sources import MACROS, PROFILE, Source
+from orchestration.sources import MACROS, Source
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """Events of one load; `rejections` holds the first few as (file, line, reason)."""
+    """Events of one load; `rejections` holds the first few as (file, line, reason).
+
+    `new_fields` names what is not read, and no load had before.
+    """
 
     received: int
     accepted: int
     rejected: int
     rejections: list[tuple[str, int, str]]
     unreadable: list[tuple[str, str]]
+    new_fields: list[str]
 
 
 def load(settings: Settings, source: Source, files: list[LandingFile], load_id: str) -> Loaded:
@@ -57,16 +62,21 @@ class _Load:
         if not self.write_if_all_is_good():
             self.write_good_and_bad()
         if len(self.unreadable) == len(self.files):
-            return Loaded(0, 0, 0, [], self.unreadable)
+            return Loaded(0, 0, 0, [], self.unreadable, [])
+        unknown = new_fields(self.connection, self.raw, self.source, self.files)
+        self.connection.register("unknown", unknown)
         profile = self.profile()
         rejections = self.connection.execute(
             "select landing_file, line_number, reason from rejected order by all limit 3"
         ).fetchall()
+        fields = judged_fields(self.connection, self.raw, self.source, self.files[0].format)
+        expectations.judge_fields(fields, self.id, self.work / f"{self.id}_fields.json")
         expectations.judge_load(profile, self.id, self.work / f"{self.id}.json")
-        self.write_ledger(profile)
+        self.connection.execute(f"copy profile to '{quoted(self.work)}/{self.id}.parquet'")
         self.move_into_place()
         totals = profile[["events_received", "events_accepted", "events_rejected"]].sum()
-        return Loaded(*(int(total) for total in totals), rejections, self.unreadable)
+        told = unknown["name"].to_list()
+        return Loaded(*(int(total) for total in totals), rejections, self.unreadable, told)
 
     def register_files(self) -> None:
         self.clear()
@@ -172,22 +182,13 @@ class _Load:
         )
 
     def profile(self) -> pd.DataFrame:
-        """One row per landing file: counts of events, and the extremes that expectations judge."""
+        """Make the table `profile`, which enters the ledger; return what expectations judge."""
+        query = self.source.profile(self.id, self.written)
+        self.connection.execute(f"create temp table profile as {query}")
         return self.connection.execute(
-            PROFILE.format(
-                events=self.written,
-                load_id=self.id,
-                source=self.source.name,
-                counted=self.source.counted,
-                key=self.source.key,
-                time=self.source.time,
-                tokens=", ".join(self.source.tokens),
-            )
+            "select * exclude (events_succeeded, events_with, events_wrong, new_fields) "
+            "from profile"
         ).df()
-
-    def write_ledger(self, profile: pd.DataFrame) -> None:
-        self.connection.register("ledger", profile)
-        self.connection.execute(f"copy ledger to '{quoted(self.work)}/{self.id}.parquet'")
 
     def move_into_place(self) -> None:
         """Move what was written to raw/, the ledger's entry last: with it the load has happened."""
@@ -198,7 +199,7 @@ class _Load:
         ]
         moves += [
             (work / "rejected.parquet", raw / "rejected" / f"{self.id}.parquet"),
-            (work / f"{self.id}.json", raw / "validations" / f"{self.id}.json"),
+            *((path, raw / "validations" / path.name) for path in work.glob("*.json")),
             (work / f"{self.id}.parquet", raw / "loads" / f"{self.id}.parquet"),
         ]
         for path, target in moves:

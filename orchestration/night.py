@@ -12,10 +12,11 @@ import duckdb
 
 from orchestration import litellm_database
 from orchestration.alerts import check_alert_settings, night_failed
+from orchestration.dagster_home import prepare_dagster
 from orchestration.lock import only_run
 from orchestration.progress import console, step
 from orchestration.publication import Build, published_build
-from orchestration.settings import PROJECT, Settings, UserError
+from orchestration.settings import Settings, UserError
 from orchestration.sources import SOURCES
 
 
@@ -32,14 +33,6 @@ def run(settings: Settings, config: dict | None = None) -> None:
     before = published_build(settings)
     run_job(settings, config)
     _tell(settings, published_build(settings), before)
-
-
-def prepare_dagster(settings: Settings) -> None:
-    """Give Dagster its home under AI_USAGE_HOME, where it keeps the history of runs."""
-    dagster_home = settings.home / "dagster"
-    dagster_home.mkdir(exist_ok=True)
-    shutil.copy(PROJECT / "dagster.yaml", dagster_home)
-    os.environ["DAGSTER_HOME"] = str(dagster_home)
 
 
 def _fill_from_examples_if_empty(settings: Settings) -> None:
@@ -71,7 +64,11 @@ def run_job(settings: Settings, config: dict | None = None) -> None:
     Raises:
         UserError: a step failed; says what a person can do.
     """
-    prepare_dagster(settings)
+    try:
+        prepare_dagster(settings)
+    except UserError as error:
+        night_failed(settings, error)
+        raise
     logging.disable(logging.CRITICAL)
 
     # Imported here so that wrong settings are told before the seconds that this takes.
@@ -118,8 +115,9 @@ def _tell(settings: Settings, build: Build | None, before: Build | None) -> None
         ("page/index.html", "the Reports page: open it in a browser"),
         ("reports.duckdb", "for BI tools"),
         ("parquet", "for notebooks and lakes"),
+        ("data_docs/index.html", "what Great Expectations found"),
     ):
-        console.print(f"  {published}/{name:<18}{purpose}")
+        console.print(f"  {published}/{name:<22}{purpose}")
     if requests:
         console.print(
             f"\n{requests:,} requests of {users:,} users, {tokens:,} tokens, "

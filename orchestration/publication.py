@@ -1,10 +1,10 @@
 """The way out: the tables that were built and tested become what people and BI tools read.
 
     published/versions/<time>/      reports.duckdb, parquet/<schema>/<table>.parquet, page/,
-                                    build.json
+                                    data_docs/, build.json
     published/current, previous     links to a version each
     published/reports.duckdb        always of the current version, and so is
-    published/parquet, page
+    published/parquet, page, data_docs
 
 One link is swapped, so tables and files of different nights are never seen beside each other, and
 whoever has the version before open keeps it.
@@ -20,6 +20,7 @@ import duckdb
 
 from orchestration.comparison import compare
 from orchestration.copying import copy_tables, days_of
+from orchestration.data_docs import build_data_docs
 from orchestration.files import sync
 from orchestration.fingerprints import core_fingerprint
 from orchestration.lock import only_run
@@ -104,13 +105,14 @@ def publish(settings: Settings, models: list[dict], inputs: str) -> Build:
             current.resolve() if is_alike else None,
             before.days if is_alike else {},
         )
+        warnings, judged = compare(settings, target, current if before else None, is_comparable)
         build = Build(
             f"{now:%Y-%m-%d %H:%M:%S} UTC",
             inputs,
             settings.reporting_time_zone,
             settings.gateway_addresses,
             tables,
-            compare(settings, target, current if before else None, is_comparable),
+            warnings,
             settings.hiding_key is not None,
             core_fingerprint(),
             days_of(settings),
@@ -123,6 +125,7 @@ def publish(settings: Settings, models: list[dict], inputs: str) -> Build:
             build.built_at,
             build.reporting_time_zone,
         )
+        build_data_docs(target / "data_docs", settings.raw / "validations", judged, build.built_at)
         (target / "build.json").write_text(json.dumps(build.__dict__, indent=1))
         for path in target.rglob("*"):
             sync(path)
@@ -137,7 +140,7 @@ def publish(settings: Settings, models: list[dict], inputs: str) -> Build:
         ) from error
 
     previous = settings.published / "previous"
-    for name in ("reports.duckdb", "parquet", "page"):
+    for name in ("reports.duckdb", "parquet", "page", "data_docs"):
         if not (settings.published / name).is_symlink():
             _point(settings.published / name, Path("current", name))
     if build.users_are_hidden and before and not before.users_are_hidden:

@@ -89,6 +89,7 @@ def raw_asset(source: Source) -> AssetsDefinition:
                 "events accepted": summary.accepted,
                 "events rejected": summary.rejected,
                 "unreadable files": [f"{file}: {why}" for file, why in summary.unreadable],
+                "new fields, not read": summary.new_fields,
                 "first rejections": [f"{f} line {n}: {why}" for f, n, why in summary.rejections],
             }
         )

@@ -1,6 +1,5 @@
 """Everything that runs between the nights: Dagster's daemon and pages, and the Reports page."""
 
-import functools
 import http.server
 import os
 import signal
@@ -11,7 +10,7 @@ import time
 from pathlib import Path
 
 from orchestration.alerts import check_alert_settings
-from orchestration.night import prepare_dagster
+from orchestration.dagster_home import prepare_dagster
 from orchestration.progress import console
 from orchestration.settings import PROJECT, Settings, UserError
 
@@ -78,13 +77,18 @@ def _stop(servers: list[subprocess.Popen]) -> None:
 
 def _page_server(settings: Settings, host: str, port: int) -> http.server.ThreadingHTTPServer:
     class Handler(http.server.SimpleHTTPRequestHandler):
+        def translate_path(self, path: str) -> str:
+            # Links to folders of the current version, followed anew for each request.
+            folder, _, rest = path.lstrip("/").partition("/")
+            is_docs = folder == "data_docs"
+            self.directory = str(settings.published / ("data_docs" if is_docs else "page"))
+            return super().translate_path(rest if is_docs else path)
+
         def log_message(self, *arguments: object) -> None:
             pass
 
-    # The folder is a link to the current version, followed anew for each request.
-    handler = functools.partial(Handler, directory=str(settings.published / "page"))
     try:
-        return http.server.ThreadingHTTPServer((host, port), handler)
+        return http.server.ThreadingHTTPServer((host, port), Handler)
     except OSError as error:
         raise UserError(
             f"The Reports page cannot be served at {host}:{port}: {error.strerror}. Set "

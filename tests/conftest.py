@@ -177,7 +177,7 @@ class Postgres:
 def postgres() -> Iterator[Postgres]:
     binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
     if not binaries:
-        pytest.skip("PostgreSQL is not installed: tests on a database of LiteLLM's are left out")
+        pytest.skip("PostgreSQL is not installed: tests on one are left out")
     with tempfile.TemporaryDirectory() as folder:
         server = Postgres(Path(folder), binaries[-1].parent)
         yield server

@@ -6,7 +6,7 @@ from pathlib import Path
 _HERE = Path(__file__).parent
 _JSON = (".jsonl", ".ndjson", ".json")
 MACROS = (_HERE / "macros.sql").read_text()
-PROFILE = (_HERE / "profile.sql").read_text()
+DRIFT = (_HERE / "drift.sql").read_text()
 
 # A JSON structure as DuckDB's from_json takes it: a type, a list of one structure, or fields.
 Structure = str | list | dict
@@ -19,6 +19,8 @@ class Source:
     `structure` is all that is read of a record: what it does not name, prompts and answers above
     all, is never taken in. `query` selects the raw columns from the relation `landing`; `key`,
     `time` and `tokens` are those of them that tell which request it was, when, and how large.
+    `needed` maps what no record must have, but reports need, to its SQL; it is to be expected in
+    the events for which the SQL condition `succeeded` holds.
     """
 
     name: str
@@ -26,6 +28,8 @@ class Source:
     key: str
     time: str
     tokens: tuple[str, ...]
+    succeeded: str
+    needed: dict[str, str]
     formats: tuple[str, ...] = _JSON
 
     @property
@@ -37,6 +41,27 @@ class Source:
     def counted(self) -> str:
         """SQL condition: the row is an event, not context that other events need."""
         return "is_genai" if self.name == "otel" else "true"
+
+    def profile(self, load_id: str, events: str) -> str:
+        """The select of a load's profile, one row per landed file; `events` is a relation."""
+        needed = (
+            f"'{name}': count({sql}) filter ({self.succeeded})" for name, sql in self.needed.items()
+        )
+        return (
+            (_HERE / "profile.sql")
+            .read_text()
+            .format(
+                events=events,
+                load_id=load_id,
+                source=self.name,
+                counted=self.counted,
+                succeeded=self.succeeded,
+                needed=", ".join(needed),
+                key=self.key,
+                time=self.time,
+                tokens=", ".join(self.tokens),
+            )
+        )
 
 
 def duckdb_type(structure: Structure) -> str:
@@ -72,6 +97,14 @@ SOURCES = (
         key="request_id",
         time="started_at",
         tokens=("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens"),
+        succeeded="coalesce(status, '') <> 'failure'",
+        needed={
+            "prompt_tokens": "prompt_tokens",
+            "completion_tokens": "completion_tokens",
+            "metadata.usage_object": "nullif(has_usage_object, false)",
+            "endTime": "ended_at",
+            "user": "plain(coalesce(user_id, end_user))",
+        },
     ),
     Source(
         "otel",
@@ -79,6 +112,15 @@ SOURCES = (
         key="span_id",
         time="started_at",
         tokens=("input_tokens", "prompt_tokens", "output_tokens", "completion_tokens"),
+        succeeded="""
+            is_genai and error_type is null
+            and coalesce(status_code, '') not in ('2', 'STATUS_CODE_ERROR')
+            and coalesce(operation_name, 'chat') in ('chat', 'text_completion', 'generate_content')
+        """,
+        needed={
+            "gen_ai.usage.input_tokens": "coalesce(input_tokens, prompt_tokens)",
+            "gen_ai.usage.output_tokens": "coalesce(output_tokens, completion_tokens)",
+        },
     ),
     Source(
         "gateway",
@@ -89,6 +131,14 @@ SOURCES = (
         key="request_id",
         time="requested_at",
         tokens=("input_tokens", "cache_read_tokens", "output_tokens", "reasoning_tokens"),
+        succeeded="status = 'success' and not is_cache_hit",
+        needed={
+            "input_tokens": "input_tokens",
+            "output_tokens": "output_tokens",
+            "response_time_ms": "response_time_ms",
+            "user_id": "plain(user_id)",
+            "session_id": "plain(session_id)",
+        },
         formats=(*_JSON, ".csv", ".parquet"),
     ),
 )

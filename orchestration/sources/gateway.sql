@@ -28,6 +28,9 @@ select
         missing(requested_at, 'requested_at'),
         missing(provider, 'provider'),
         missing(model, 'model'),
+        bad_text(request_id, 'request_id'),
+        bad_text(provider, 'provider'),
+        bad_text(model, 'model'),
         bad_time(requested_at, 'requested_at'),
         case
             when lower(given(status)) not in ('success', 'failure')

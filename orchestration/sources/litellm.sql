@@ -55,6 +55,8 @@ select
         missing(coalesce(given(id), given(request_id)), 'id or request_id'),
         missing("startTime", 'startTime'),
         missing(model, 'model'),
+        bad_text(coalesce(given(id), given(request_id)), 'id or request_id'),
+        bad_text(model, 'model'),
         bad_time("startTime", 'startTime'),
         bad_time("completionStartTime", 'completionStartTime'),
         bad_time("endTime", 'endTime'),

@@ -22,6 +22,13 @@ create or replace temp macro as_flag(x) as try_cast(given(x) as boolean);
 create or replace temp macro missing(x, field) as
     case when given(x) is null then field || ' is missing' end;
 
+-- An object or a list where a word should stand.
+create or replace temp macro plain(x) as
+    case when left(given(x), 1) not in ('{', '[') or not json_valid(x) then given(x) end;
+
+create or replace temp macro bad_text(x, field) as
+    case when given(x) is not null and plain(x) is null then field || ' is not text' end;
+
 create or replace temp macro bad_time(x, field) as case
     -- What is well is found first, and at once.
     when as_time(x) between timestamp '2000-01-01' and cast(now() as timestamp) + interval 1 hour

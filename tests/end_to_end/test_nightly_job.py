@@ -15,11 +15,13 @@ import time
 import urllib.request
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import duckdb
+import psycopg2
 import pytest
-from conftest import PROJECT, free_port, webhook
+from conftest import PROJECT, Postgres, free_port, webhook
 
 from examples.simulator import simulate
 
@@ -185,8 +187,11 @@ def test_first_run_shows_an_example(first_night: tuple[Job, subprocess.Completed
   example +[\d.]+ s   landing/ was empty: put in 90 days of an invented organisation, \
 [\d,]+ requests of 40 users
   gateway +[\d.]+ s   [\d,]+ events from \d+ new files
+ +fields that are not read, named this once: prompt_text
   litellm +[\d.]+ s   [\d,]+ events from \d+ new files
+ +fields that are not read, named this once: .*messages.*
   otel +[\d.]+ s   [\d,]+ events from \d+ new files
+ +fields that are not read, named this once: .*kind.*
   models +[\d.]+ s   \d+ models built, \d+ tests passed
   publish +[\d.]+ s   \d+ tables
 
@@ -194,6 +199,7 @@ Published \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC, days in UTC
   \S+/published/page/index.html +the Reports page: open it in a browser
   \S+/published/reports.duckdb +for BI tools
   \S+/published/parquet +for notebooks and lakes
+  \S+/published/data_docs/index.html +what Great Expectations found
 
 ([\d,]+) requests of 40 users, [\d,]+ tokens, \$[\d,.]+, from \d{4}-\d\d-\d\d to \d{4}-\d\d-\d\d
 """.replace("\\\n", "")
@@ -266,6 +272,8 @@ def test_serve(job: Job) -> None:
     try:
         page = wait_for(f"http://127.0.0.1:{ports[1]}/index.html")
         assert page == (job.published / "page/index.html").read_bytes()
+        docs = wait_for(f"http://127.0.0.1:{ports[1]}/data_docs")
+        assert docs == (job.published / "data_docs/index.html").read_bytes()
         assert b"dagster_version" in wait_for(f"http://127.0.0.1:{ports[0]}/server_info")
         # Only who sits at this machine is served.
         rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
@@ -281,6 +289,29 @@ def test_serve(job: Job) -> None:
             os.killpg(serving.pid, signal.SIGKILL)
     assert serving.returncode == 0, printed
     assert "Traceback" not in printed
+
+
+def test_history_in_postgres(job: Job, postgres: Postgres) -> None:
+    before, sqlite = job.state(), digest(job.home / "dagster/history/runs.db")
+    done = job.run(AI_USAGE_DAGSTER_POSTGRES_URL=postgres.url())
+    assert (done.returncode, done.stderr) == (0, "")
+    with psycopg2.connect(postgres.url()) as connection, connection.cursor() as cursor:
+        cursor.execute("select pipeline_name, status from runs")
+        assert cursor.fetchall() == [("nightly_rebuild", "SUCCESS")]
+        cursor.execute("select count(*) from event_logs")
+        assert cursor.fetchone()[0] > 10
+    assert digest(job.home / "dagster/history/runs.db") == sqlite
+    with webhook() as (address, told):
+        wrong = {"AI_USAGE_DAGSTER_POSTGRES_URL": postgres.url(port=free_port())}
+        failed = job.run(AI_USAGE_ALERT_WEBHOOK_URL=address, **wrong)
+    assert failed.returncode == 1
+    assert "Dagster's history cannot be kept" in failed.stdout
+    assert "Dagster's history cannot be kept" in told[0]["text"]
+    assert job.state() == before
+    for secret in (postgres.password, quote(postgres.password, safe="")):
+        assert secret not in f"{done.stdout}{failed.stdout}{failed.stderr}{told}"
+        for path in job.home.rglob("*"):
+            assert not path.is_file() or secret.encode() not in path.read_bytes(), path
 
 
 def wait_for(address: str) -> bytes:
