@@ -33,9 +33,7 @@ def create_prices_and_services(connection: duckdb.DuckDBPyConnection, events: st
 
     `events` is SQL to select from. Prices are USD per million tokens.
     """
-    connection.execute(
-        f"create temp table pairs as select distinct provider, model from {events}"
-    )
+    connection.execute(f"create temp table pairs as select distinct provider, model from {events}")
     pairs = connection.execute("select * from pairs").fetchall()
     cells = [[str(value) for value in cell] for pair in pairs for cell in price_cells(*pair)]
     # floor.sql calls a price by its token type alone.

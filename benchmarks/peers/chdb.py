@@ -12,8 +12,9 @@ from chdb.session import Session
 from benchmarks.peers import measure
 
 SETTINGS = """
-    set join_use_nulls = 1, group_by_use_nulls = 1, prefer_column_name_to_alias = 1, union_default_mode = 'ALL',
-        date_time_input_format = 'best_effort', session_timezone = 'UTC';
+    set join_use_nulls = 1, group_by_use_nulls = 1, prefer_column_name_to_alias = 1,
+        union_default_mode = 'ALL', date_time_input_format = 'best_effort',
+        session_timezone = 'UTC';
 """
 LOAD = """
     create table events engine = MergeTree order by requested_at as

@@ -1,15 +1,8 @@
 -- The reports of floor.sql in ClickHouse's SQL. `events`, `prices` and `ai_services` are loaded.
 -- A group by's missing keys, a left join's missing row and an empty group give null, as elsewhere.
 create table requests engine = Memory as
-with repeated as (
-    select request_id from events group by request_id having count() > 1
-),
-
-deduplicated as (
-    select * from events where request_id not in (select request_id from repeated)
-    union all
-    select * from events where request_id in (select request_id from repeated)
-    limit 1 by request_id
+with deduplicated as (
+    select * from events limit 1 by request_id
 ),
 
 pauses as (

@@ -69,7 +69,9 @@ def _columns(connection: duckdb.DuckDBPyConnection, name: str) -> dict[str, str]
 def _empty_keys(connection: duckdb.DuckDBPyConnection, name: str) -> list[str]:
     """Return the keys that a grouping set leaves empty in this report."""
     names = [c for c in ("ai_service", "user_id") if c in _columns(connection, name)]
-    counts = connection.execute(f"select {', '.join(f'count({c})' for c in names) or 0} from {name}")
+    counts = connection.execute(
+        f"select {', '.join(f'count({c})' for c in names) or 0} from {name}"
+    )
     return [c for c, count in zip(names, counts.fetchone(), strict=False) if not count]
 
 
@@ -137,8 +139,7 @@ def main() -> None:
                 for sentence in differences(connection, name, columns, Path(folder))
             ]
             rows = sum(
-                connection.execute(f"select count(*) from {name}").fetchone()[0]
-                for name in reports
+                connection.execute(f"select count(*) from {name}").fetchone()[0] for name in reports
             )
             print(*found or [f"{folder}: {len(reports)} reports agree, {rows:,} rows"], sep="\n")  # noqa: T201
             wrong = wrong or bool(found)

@@ -1,7 +1,7 @@
 """The reports in pandas: read_json by Arrow, keys as categories or whole numbers, sums by groupby.
 
 Money is exact: whole multiples of the largest unit that divides every price, in 64 bits, which
-raises rather than overflows; a report gets it as DECIMAL. Times of a request are whole microseconds.
+raises rather than overflows; a report gets it as DECIMAL. Durations are whole microseconds.
 """
 
 from datetime import UTC, datetime
@@ -72,9 +72,7 @@ class Pandas:
         """Add the AI service, token types, times and the exact cost, in multiples of self.unit."""
         r = requests.reset_index(drop=True)
         r["ai_service"] = (
-            r["provider"]
-            .map(self.services.set_index("provider")["ai_service"])
-            .astype("category")
+            r["provider"].map(self.services.set_index("provider")["ai_service"]).astype("category")
         )
         r["input_uncached_tokens"] = (
             r["input_tokens"] - r["cache_read_tokens"] - r["cache_write_tokens"]
@@ -167,7 +165,9 @@ class Pandas:
             day["total_time_to_first_token_ms"] = day.pop("time_to_first_token_us") / 1000
             self.reports[name] = day
             if more:
-                self.response_averages(day, keys, name.replace("usage_", "").replace("_service", ""))
+                self.response_averages(
+                    day, keys, name.replace("usage_", "").replace("_service", "")
+                )
         by_user = self.reports["usage_by_user"]
         self.reports["user_prompts"] = by_user[
             ["usage_date", "user_id", "prompts", "requests", "responses"]
@@ -191,14 +191,15 @@ class Pandas:
         keys = ["usage_date", "user_id", "ai_service", "model"]
         costs = ["cost", "has_cost", "reported_cost", "unpriced_tokens"]
         tokens = ["input_tokens", "output_tokens", "total_tokens"]
-        grouped = r.assign(
-            requests=1, timed_responses=r["response_time_us"].notna()
-        ).groupby(keys, observed=True)
-        unpriced = ["is_unpriced", "is_derived"]
-        self.daily = grouped[
-            [*costs, *tokens, *TOKEN_TYPES, *unpriced, "requests", "response_time_us"]
-            + ["timed_responses"]
-        ].sum().reset_index()
+        grouped = r.assign(requests=1, timed_responses=r["response_time_us"].notna()).groupby(
+            keys, observed=True
+        )
+        unpriced, timed = ["is_unpriced", "is_derived"], ["response_time_us", "timed_responses"]
+        self.daily = (
+            grouped[[*costs, *tokens, *TOKEN_TYPES, *unpriced, *timed, "requests"]]
+            .sum()
+            .reset_index()
+        )
         for name, by in {
             "tokens_by_day_and_ai": ["usage_date", "ai_service"],
             "tokens_by_ai": ["ai_service"],
@@ -250,7 +251,7 @@ class Pandas:
 
     def trends(self) -> None:
         """Compute weeks and months, and how requests grew on the period before."""
-        by = ["period_start", "ai_service"]
+        by, timed = ["period_start", "ai_service"], ["response_time_us", "timed_responses"]
         parts = []
         for period_type, unit in {"week": "W-SUN", "month": "M"}.items():
             starts = {
@@ -258,10 +259,7 @@ class Pandas:
             }
             daily = self.daily.assign(period_start=self.daily["usage_date"].map(starts))
             grouped = daily.groupby(by, observed=True)
-            part = grouped[
-                ["requests", "total_tokens", "cost", "has_cost", "response_time_us"]
-                + ["timed_responses"]
-            ].sum()
+            part = grouped[["requests", "total_tokens", "cost", "has_cost", *timed]].sum()
             part["active_users"] = grouped["user_id"].nunique()
             requests = self.requests[["ai_service", "prompt_id"]].assign(
                 period_start=self.requests["usage_date"].map(starts)
@@ -360,7 +358,10 @@ def buckets(rows: pd.DataFrame, values: pd.Series, counted: str) -> pd.DataFrame
     bucket = np.floor(np.log(values.clip(lower=1)) / np.log(1.05)).where(values >= 1, -1)
     keys = ["usage_date", "ai_service", "bucket"]
     return (
-        rows[keys[:2]].assign(bucket=bucket).groupby(keys, observed=True).size()
+        rows[keys[:2]]
+        .assign(bucket=bucket)
+        .groupby(keys, observed=True)
+        .size()
         .reset_index(name=counted)
     )
 

@@ -56,7 +56,9 @@ def binaries() -> Path:
     Raises:
         SystemExit: there is none.
     """
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda p: int(p.parts[4]))
+    found = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda p: int(p.parts[4])
+    )
     if not found:
         raise SystemExit("PostgreSQL is not installed: apt-get install postgresql")
     return found[-1].parent
@@ -73,10 +75,9 @@ class Server:
         if self.as_user:
             shutil.chown(folder, "postgres")
         data = folder / "data"
-        self._run(
-            [*self.as_user, self.bin / "initdb", "--pgdata", data, "--auth", "trust", "--no-sync"]
-            + ["--username", "postgres", "--locale", "C", "--encoding", "UTF8"]
-        )
+        initdb = [*self.as_user, self.bin / "initdb", "--pgdata", data, "--auth", "trust"]
+        words = "--no-sync --username postgres --locale C --encoding UTF8"
+        self._run([*initdb, *words.split()])
         options = [f"--{name}={value}" for name, value in SETTINGS.items()]
         self.process = subprocess.Popen(
             [*self.as_user, self.bin / "postgres", "-D", data, "-k", folder, *options],

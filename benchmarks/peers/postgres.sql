@@ -1,4 +1,5 @@
 -- The reports of floor.sql in PostgreSQL's SQL. `events`, `prices` and `ai_services` are loaded.
+-- No index: every query reads the whole table.
 -- One query a grain rather than grouping sets, which would sort on one core. Hashing what is
 -- counted distinct before counting it was slower than sorting, and so was a number for each text.
 create unlogged table repeated as
