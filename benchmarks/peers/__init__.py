@@ -35,4 +35,4 @@ def measure(
     peak = peak_mib()
     write(Path(folder))
     took = {"load_s": times[1] - times[0], "reports_s": times[2] - times[1], "peak_mib": peak}
-    print(json.dumps({name: round(value, 2) for name, value in took.items()}))  # noqa: T201
+    print(json.dumps({name: round(value, 2) for name, value in took.items()}))

@@ -141,7 +141,7 @@ def main() -> None:
             rows = sum(
                 connection.execute(f"select count(*) from {name}").fetchone()[0] for name in reports
             )
-            print(*found or [f"{folder}: {len(reports)} reports agree, {rows:,} rows"], sep="\n")  # noqa: T201
+            print(*found or [f"{folder}: {len(reports)} reports agree, {rows:,} rows"], sep="\n")
             wrong = wrong or bool(found)
     sys.exit(wrong)
 
