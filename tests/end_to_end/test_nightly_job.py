@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -339,6 +339,31 @@ def test_rebuild_and_rollback_by_hand(job: Job) -> None:
     done = job.python("-m", "orchestration", "rebuild", "--last-date", "yesterday")
     assert done.returncode == 1
     assert "Stopped. A day to rebuild is written like 2026-01-31" in done.stdout
+
+
+# Requests past retention, of which tests/integration/test_retention.py tells more.
+
+
+@pytest.mark.slow
+def test_retention(job: Job) -> None:
+    reports = "from cost.cost_by_day_ai_and_user order by all"
+    before, kept = job.query(reports), datetime.now(UTC).date() - timedelta(30)
+    older = f"select count(*) from core.fct_requests where usage_date < '{kept}'"
+    [(gone,)] = job.query(older)
+    warehouse = job.home / "warehouse.duckdb"
+    size = warehouse.stat().st_size
+    done = job.run(AI_USAGE_RETENTION_DAYS="30")
+    assert done.returncode == 0, done.stdout
+    days = f"up to {kept - timedelta(1)}, were archived as sums"
+    assert re.search(rf"^  retention .* {gone:,} requests of \d+ days, {days}$", done.stdout, re.M)
+    assert job.query(reports) == before
+    assert job.query(older) == [(0,)]
+    # Written anew, since a database keeps what was deleted in it.
+    assert warehouse.stat().st_size < size
+    assert not (job.published / "previous").exists()
+    assert len(list((job.published / "versions").iterdir())) == 1
+    done = job.run(AI_USAGE_RETENTION_DAYS="30")
+    assert "Nothing new has landed" in done.stdout
 
 
 # Forgetting a person.
