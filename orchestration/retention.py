@@ -18,6 +18,7 @@ import duckdb
 from orchestration.archive import archived_through, is_archived
 from orchestration.files import quoted, sync, without_wildcards
 from orchestration.fingerprints import built_from, fingerprint
+from orchestration.litellm_database import FOLDER
 from orchestration.lock import wait_for_warehouse
 from orchestration.publication import published_build
 from orchestration.settings import Settings, UserError
@@ -181,6 +182,7 @@ def _remove_archived(settings: Settings, through: date) -> None:
         end = datetime.combine(day, time.max, UTC).astimezone(zone).date()
         if end < through:
             shutil.rmtree(folder)
+    _remove_read(settings)
     rejected = sorted(settings.raw.glob("rejected/*.parquet"))
     is_past = is_archived(settings, "coalesce(event_at, landed_at)")
     with duckdb.connect() as connection:
@@ -198,3 +200,20 @@ def _remove_archived(settings: Settings, through: date) -> None:
                 connection.execute(f"copy ({kept}) to '{quoted(temporary)}'")
                 sync(temporary)
                 temporary.replace(path)
+
+
+def _remove_read(settings: Settings) -> None:
+    """Remove the files that were read from LiteLLM's database and hold nothing but such days."""
+    if not (settings.landing / FOLDER).exists() or not any(settings.raw.glob("loads/*.parquet")):
+        return
+    with duckdb.connect() as connection:
+        files = connection.execute(
+            f"""
+            select landing_file from read_parquet('{quoted(settings.raw)}/loads/*.parquet')
+            where starts_with(landing_file, '{FOLDER}/')
+            group by landing_file
+            having {is_archived(settings, "max(coalesce(last_event_at, landed_at))")}
+            """
+        ).fetchall()
+    for (name,) in files:
+        (settings.landing / name).unlink(missing_ok=True)
