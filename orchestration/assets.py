@@ -16,6 +16,7 @@ from dagster import (
 from dagster_dbt import dbt_assets
 
 from orchestration.alerts import alert
+from orchestration.archive import archived_through
 from orchestration.dbt import (
     Translator,
     failures,
@@ -36,6 +37,7 @@ from orchestration.progress import step
 from orchestration.publication import publish, published_build, what_was_published
 from orchestration.raw_assets import nightly, settings
 from orchestration.rebuild import mark_for_rebuild
+from orchestration.retention import compact_warehouse
 from orchestration.settings import UserError
 
 dbt_project = project()
@@ -99,6 +101,8 @@ def models(context: AssetExecutionContext, config: Rebuild) -> Iterator:
         yield from (with_sample_rows(settings, target, check) for check in failed_checks)
         if not invocation.is_successful():
             raise UserError(f"Nothing was published, since not all holds:\n{failures(target)}")
+        if build and build.archived_through != str(archived_through(settings) or ""):
+            compact_warehouse(settings)
         progress.result = f"{models_built} models built, {tests_passed} tests passed"
     if not context.is_subset:
         note_built_from(settings, BuiltFrom(core, inputs))

@@ -64,11 +64,15 @@ def copy_tables(
 
 
 def days_of(settings: Settings) -> dict[str, str]:
-    """Return what the requests of each day are made of, events and prices, as a fingerprint."""
+    """Return what the requests of each day are made of, events and prices, as a fingerprint.
+
+    Days past retention have none: for whoever copies requests they are gone.
+    """
     with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
         return dict(
             connection.execute(
-                "select cast(usage_date as varchar), version from core.int_request_versions"
+                "select cast(usage_date as varchar), version from core.int_request_versions "
+                "where version not like 'archived %'"
             ).fetchall()
         )
 
@@ -133,7 +137,8 @@ def _adds_up(connection: duckdb.DuckDBPyConnection) -> bool:
         ) as copied
         full join (
             select usage_date, sum(requests) as requests, {totals}
-            from warehouse.core.int_usage_hourly group by usage_date
+            from warehouse.core.int_usage_hourly
+            where version not like 'archived %' group by usage_date
         ) as built using (usage_date)
         where (copied.requests, copied.tokens, copied.cost_usd)
             is distinct from (built.requests, built.tokens, built.cost_usd)

@@ -54,6 +54,11 @@ def public_models(dbt_project: DbtProject) -> list[dict]:
     return [node for node in _nodes(dbt_project) if node.get("access") == "public"]
 
 
+def archived_models(dbt_project: DbtProject) -> list[dict]:
+    """Return the nodes of the models that are archived: those with `meta: archive`."""
+    return [node for node in _nodes(dbt_project) if "archive" in node["config"].get("meta", {})]
+
+
 def nodes_to_build(dbt_project: DbtProject) -> int:
     """Count the models, seeds and data tests of a build."""
     return len(_nodes(dbt_project))

@@ -21,6 +21,7 @@ class BuiltFrom:
 def fingerprint(settings: Settings) -> str:
     """Identify all that the tables are made of: events, models, seeds, settings and list prices."""
     parts = sorted(path.name for path in settings.raw.glob("*/**/*.parquet"))
+    parts += sorted(folder.name for folder in settings.archive.glob("*"))
     parts += [settings.reporting_time_zone, str(settings.session_idle_minutes)]
     parts += [*settings.gateway_addresses, version("genai-prices"), version("duckdb")]
     parts.append(hashlib.sha256((settings.hiding_key or "").encode()).hexdigest())

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import duckdb
 
+from orchestration.archive import archive_files
 from orchestration.files import quoted, sync, without_wildcards
+from orchestration.forgetting_archive import query_renamed
 from orchestration.ingestion import new_files
 from orchestration.landing import UnreadableFileError, list_files, open_file
 from orchestration.litellm_database import take_in
@@ -37,9 +39,15 @@ def forget(settings: Settings, user_id: str) -> None:
     """
     if not user_id.strip():
         raise UserError("Say whom to forget: make forget USER=their-id, as in core.dim_users.")
+    names = {user_id: FORGOTTEN}
+    if settings.hiding_key is not None:
+        from orchestration.hiding import hidden
+
+        # Days past retention know them by no other name.
+        names[hidden(user_id, settings.hiding_key)] = hidden(FORGOTTEN, settings.hiding_key)
     with only_run(settings):
         with step("search") as progress:
-            named = list(files_that_name(settings.home, user_id))
+            named = list(files_that_name(settings.home, *names))
             progress.result = f"{len(named):,} files name them"
         if not named:
             raise UserError(f"Nothing in {settings.home} names the user {user_id!r}.")
@@ -52,6 +60,7 @@ def forget(settings: Settings, user_id: str) -> None:
                 for source in SOURCES
                 for path in settings.raw.glob(f"{source.name}/event_date=*/*.parquet")
             )
+            rewritten += _rewrite_archive(settings, names)
             _clear_rejected(settings, user_id)
             landed = _files_taken_in(settings) & set(files_that_name(settings.landing, user_id))
             for path in landed:
@@ -60,16 +69,17 @@ def forget(settings: Settings, user_id: str) -> None:
             mark_for_rebuild(settings)
             settings.warehouse.unlink(missing_ok=True)
             progress.result = (
-                f"{rewritten:,} files in raw/ rewritten, {len(landed):,} landed files removed"
+                f"{rewritten:,} files in raw/ and archive/ rewritten, "
+                f"{len(landed):,} landed files removed"
             )
     run(settings)
     with only_run(settings):
         _remove_previous_version(settings)
         # The history of runs may hold rows that failed a test.
         for folder in (settings.home / "dagster", settings.home / "dbt"):
-            if any(files_that_name(folder, user_id)):
+            if any(files_that_name(folder, *names)):
                 shutil.rmtree(folder)
-        left = list(files_that_name(settings.home, user_id))
+        left = list(files_that_name(settings.home, *names))
     if left:
         files = "\n  ".join(str(path) for path in left)
         raise UserError(
@@ -79,15 +89,15 @@ def forget(settings: Settings, user_id: str) -> None:
     console.print(f"\nNothing in {settings.home} names them; what they used is {FORGOTTEN}'s.")
 
 
-def files_that_name(folder: Path, user_id: str) -> Iterator[Path]:
-    """Search every file, unpacked, for the id as a word of its own."""
+def files_that_name(folder: Path, *names: str) -> Iterator[Path]:
+    """Search every file, unpacked, for one of the names as a word of its own."""
     # As it is, and as JSON may write it.
-    in_json = {json.dumps(user_id), json.dumps(user_id, ensure_ascii=False)}
-    spelled = {user_id, *(text[1:-1] for text in in_json)}
+    in_json = {json.dumps(name, ensure_ascii=is_ascii) for name in names for is_ascii in (0, 1)}
+    spelled = {*names, *(text[1:-1] for text in in_json)}
     # What both Python and DuckDB, which has no lookbehind, understand.
     pattern = rf"(^|[^0-9A-Za-z_])({'|'.join(map(re.escape, sorted(spelled)))})([^0-9A-Za-z_]|$)"
-    for parent, _, names in os.walk(folder):
-        for path in (Path(parent, name) for name in sorted(names)):
+    for parent, _, files in os.walk(folder):
+        for path in (Path(parent, name) for name in sorted(files)):
             if not path.is_symlink() and path.is_file() and _names(path, pattern):
                 yield path
 
@@ -153,6 +163,15 @@ def _rewrite(settings: Settings, path: Path, user_id: str) -> bool:
             new.append(f"case when ({is_theirs}) is not true then user_name end as user_name")
         _replace(settings, connection, path, f"select * replace ({', '.join(new)}) from {relation}")
     return True
+
+
+def _rewrite_archive(settings: Settings, names: dict[str, str]) -> int:
+    queries = {path: query_renamed(path, names) for path in archive_files(settings)}
+    with duckdb.connect() as connection:
+        for path, query in queries.items():
+            if query:
+                _replace(settings, connection, path, query)
+    return sum(query is not None for query in queries.values())
 
 
 def _clear_rejected(settings: Settings, user_id: str) -> None:

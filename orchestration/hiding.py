@@ -3,6 +3,7 @@
 As a variable of the session: whatever stands in SQL stands in dbt's logs and target folder, too.
 """
 
+import hashlib
 import os
 
 from dbt.adapters.duckdb.plugins import BasePlugin
@@ -18,3 +19,9 @@ class Plugin(BasePlugin):
         """Set the variable, which a cursor does not take over from its connection."""
         key = os.environ.get("AI_USAGE_HIDING_KEY", "")
         cursor.execute(f"set variable hiding_key = nullif('{quoted(key)}', '')")
+
+
+def hidden(user_id: str, key: str) -> str:
+    """Return what the macro of this name makes of a user's id."""
+    inner = hashlib.sha256((key + user_id).encode()).hexdigest()
+    return hashlib.sha256((key + inner).encode()).hexdigest()[:24]

@@ -27,6 +27,7 @@ from pathlib import Path
 
 import duckdb
 
+from orchestration.archive import is_archived
 from orchestration.files import quoted, sync
 from orchestration.ingestion import Summary, ingest
 from orchestration.settings import Settings, UserError
@@ -34,8 +35,9 @@ from orchestration.sources import MACROS, Source
 from orchestration.sources.spend_logs import COLUMNS_PRESENT, SESSION, URL, meaning, select_rows
 
 _OVERLAP = "AI_USAGE_LITELLM_OVERLAP_HOURS"
-_FOLDER = "litellm/LiteLLM_SpendLogs"
+FOLDER = "litellm/LiteLLM_SpendLogs"
 _ROWS_A_FILE = 50_000
+_STARTED_AT = 'as_time(fetched."startTime")'
 _CONNECT_TIMEOUT_S = "20"
 
 
@@ -67,7 +69,7 @@ def _land_new_rows(settings: Settings) -> tuple[int, int]:
     from adbc_driver_postgresql import dbapi
 
     overlap = _overlap()
-    folder = settings.landing / _FOLDER
+    folder = settings.landing / FOLDER
     writing = folder / ".writing.jsonl.zst"
     rows, files = 0, 0
     os.environ.setdefault("PGCONNECT_TIMEOUT", _CONNECT_TIMEOUT_S)
@@ -93,7 +95,7 @@ def _land_new_rows(settings: Settings) -> tuple[int, int]:
             fetch = f"fetch forward {_ROWS_A_FILE} from rows"
             while read := len(_fetch(cursor, fetch, connection)):
                 rows += read
-                if not _write_new(connection, writing):
+                if not _write_new(connection, writing, is_archived(settings, _STARTED_AT)):
                     continue
                 sync(writing)
                 writing.replace(folder / f"{first_name}-{files:06}.jsonl.zst")
@@ -148,7 +150,7 @@ def _know_what_was_read(
             from (
                 select try_cast(text as json) as text
                 from read_parquet('{raw}/rejected/*.parquet')
-                where starts_with(landing_file, '{_FOLDER}/')
+                where starts_with(landing_file, '{FOLDER}/')
             )
             """
         )
@@ -156,7 +158,7 @@ def _know_what_was_read(
         return None
     (newest,) = connection.execute(
         f"select max(last_event_at) from read_parquet('{raw}/loads/*.parquet') "
-        f"where starts_with(landing_file, '{_FOLDER}/')"
+        f"where starts_with(landing_file, '{FOLDER}/')"
     ).fetchone()
     if newest is None:
         return None
@@ -168,15 +170,18 @@ def _know_what_was_read(
         insert into known
         select request_id, started_at
         from read_parquet('{raw}/litellm/*/*.parquet', hive_types = {{'event_date': date}})
-        where event_date >= cast($since as date) and starts_with(landing_file, '{_FOLDER}/')
+        where event_date >= cast($since as date) and starts_with(landing_file, '{FOLDER}/')
         """,
         {"since": since},
     )
     return since
 
 
-def _write_new(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
-    """Write those of the rows that are not known; return how many they are."""
+def _write_new(connection: duckdb.DuckDBPyConnection, path: Path, is_closed: str) -> int:
+    """Write those of the rows that are not known; return how many they are.
+
+    `is_closed` is the condition for rows of days past retention, which raw/ does not know any more.
+    """
     as_kept = "(try_cast(shortened(cast(to_json({}) as varchar)) as json) ->> '$')"
     bad_id, bad_time = as_kept.format("request_id"), as_kept.format('"startTime"')
     connection.execute(
@@ -187,13 +192,14 @@ def _write_new(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
         where not exists (
             from known
             where known.request_id = given(fetched.request_id)
-            and known.started_at = as_time(fetched."startTime")
+            and known.started_at = {_STARTED_AT}
         )
         and not exists (
             from known_bad
             where known_bad.request_id is not distinct from fetched.bad_id
             and known_bad.started_at is not distinct from fetched.bad_time
         )
+        and ({is_closed}) is not true
         """
     )
     new = len(connection.table("new"))

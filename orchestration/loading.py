@@ -2,12 +2,12 @@
 
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
 
 import duckdb
 import pandas as pd
 
 from orchestration import expectations
+from orchestration.archive import kept_of_rejected, query_of_live_days
 from orchestration.drift import judged_fields, new_fields
 from orchestration.files import quoted, sync
 from orchestration.landing import LandingFile
@@ -40,21 +40,22 @@ def load(settings: Settings, source: Source, files: list[LandingFile], load_id: 
     with duckdb.connect(config={"temp_directory": str(settings.home / "tmp")}) as connection:
         connection.execute("set TimeZone = 'UTC'")
         connection.execute(MACROS)
-        return _Load(connection, settings.raw, source, files, load_id).run()
+        return _Load(connection, settings, source, files, load_id).run()
 
 
 class _Load:
     def __init__(
         self,
         connection: duckdb.DuckDBPyConnection,
-        raw: Path,
+        settings: Settings,
         source: Source,
         files: list[LandingFile],
         load_id: str,
     ) -> None:
-        self.connection, self.raw, self.source, self.files = connection, raw, source, files
-        self.id = load_id
-        self.work = raw / ".loading"
+        self.connection, self.source, self.files = connection, source, files
+        self.settings, self.raw, self.id = settings, settings.raw, load_id
+        self.query = query_of_live_days(settings, source)
+        self.work = self.raw / ".loading"
         self.unreadable: list[tuple[str, str]] = []
 
     def run(self) -> Loaded:
@@ -112,7 +113,7 @@ class _Load:
             return False
         try:
             land_json(self.connection, self.source, paths)
-            self.write_events(f"({self.source.query})")
+            self.write_events(f"({self.query})")
         except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.IOException):
             return False
         if not any(self.work.rglob("*.parquet")):
@@ -127,7 +128,7 @@ class _Load:
         self.unreadable = land(self.connection, self.source, self.files)
         self.connection.execute(
             f"""
-            create temp table typed as {self.source.query};
+            create temp table typed as {self.query};
 
             insert into rejected
             select
@@ -147,7 +148,10 @@ class _Load:
         self.connection.execute(
             f"""
             copy (
-                select '{self.source.name}' as source, rejected.*, files.landed_at
+                select
+                    '{self.source.name}' as source,
+                    rejected.* replace ({kept_of_rejected(self.settings)}),
+                    files.landed_at
                 from rejected
                 inner join files using (landing_file)
                 order by landing_file, line_number
@@ -177,9 +181,7 @@ class _Load:
         """SQL for the events written so far; files without any event leave no Parquet at all."""
         if any((self.work / "events").rglob("*.parquet")):
             return f"read_parquet('{quoted(self.work)}/events/*/*.parquet')"
-        return (
-            f"(select * from ({self.source.query}) inner join files using (landing_file) limit 0)"
-        )
+        return f"(select * from ({self.query}) inner join files using (landing_file) limit 0)"
 
     def profile(self) -> pd.DataFrame:
         """Make the table `profile`, which enters the ledger; return what expectations judge."""

@@ -103,9 +103,10 @@ def _tell(settings: Settings, build: Build | None, before: Build | None) -> None
         requests, users, tokens, cost, first, last = reports.execute(
             """
             select
-                count(*), count(distinct user_id), sum(total_tokens), sum(cost_usd),
+                sum(requests), (select count(*) from core.dim_users where user_id <> '(unknown)'),
+                sum(total_tokens), (select sum(cost_usd) from cost.cost_by_day_and_ai),
                 min(usage_date), max(usage_date)
-            from core.fct_requests
+            from usage.usage_by_day
             """
         ).fetchone()
     for warning in build.warnings:

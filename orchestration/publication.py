@@ -18,6 +18,7 @@ from pathlib import Path
 
 import duckdb
 
+from orchestration.archive import archived_through
 from orchestration.comparison import compare
 from orchestration.copying import copy_tables, days_of
 from orchestration.data_docs import build_data_docs
@@ -44,6 +45,8 @@ class Build:
     users_are_hidden: bool = False
     core: str = ""
     days: dict[str, str] = field(default_factory=dict)
+    # The last day whose requests are past retention, if any is.
+    archived_through: str = ""
 
 
 def published_build(settings: Settings) -> Build | None:
@@ -116,6 +119,7 @@ def publish(settings: Settings, models: list[dict], inputs: str) -> Build:
             settings.hiding_key is not None,
             core_fingerprint(),
             days_of(settings),
+            str(archived_through(settings) or ""),
         )
         build_page(
             target / "reports.duckdb",
@@ -143,8 +147,9 @@ def publish(settings: Settings, models: list[dict], inputs: str) -> Build:
     for name in ("reports.duckdb", "parquet", "page", "data_docs"):
         if not (settings.published / name).is_symlink():
             _point(settings.published / name, Path("current", name))
-    if build.users_are_hidden and before and not before.users_are_hidden:
-        # What tells who the users are must not stay within reach.
+    hides_more = build.users_are_hidden and before and not before.users_are_hidden
+    if hides_more or (before and before.archived_through != build.archived_through):
+        # Who the users are, or requests past retention, must not stay within reach.
         previous.unlink(missing_ok=True)
     elif current.exists():
         _point(previous, current.readlink())

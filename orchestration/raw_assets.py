@@ -18,10 +18,13 @@ from dagster import (
     resource,
 )
 
+from orchestration.archive import archived_through
+from orchestration.dbt import archived_models, project
 from orchestration.ingestion import ledger_counts
 from orchestration.litellm_database import take_in
 from orchestration.lock import only_run
 from orchestration.progress import step
+from orchestration.retention import drop_past_retention
 from orchestration.settings import UserError, load_settings
 from orchestration.sources import SOURCES, Source
 
@@ -34,14 +37,14 @@ nightly = FreshnessPolicy.time_window(fail_window=timedelta(hours=26))
 
 @dataclass
 class Night:
-    """The sources that could not be taken in though the run went on."""
+    """What could not be done though the run went on."""
 
     failures: list[UserError] = field(default_factory=list)
 
     def end(self) -> None:
-        """Fail, now that all the rest is done, if a source could not be taken in."""
+        """Fail, now that all the rest is done, if something could not be done."""
         if self.failures:
-            raise UserError("\n".join(["Not every source was taken in.", *map(str, self.failures)]))
+            raise UserError("\n".join(["All else was done, but:", *map(str, self.failures)]))
 
 
 @resource
@@ -51,12 +54,35 @@ def warehouse() -> Iterator[Night]:
         yield Night()
 
 
+@asset(
+    group_name="raw",
+    kinds={"parquet"},
+    required_resource_keys={"warehouse"},
+)
+def archive(context: AssetExecutionContext) -> MaterializeResult:
+    """The sums of days whose requests are past retention, which go from raw/."""
+    archived_through(settings)  # that the archive cannot be read at all ends the night
+    archived = None
+    try:
+        archived = drop_past_retention(settings, archived_models(project()))
+    except UserError as error:
+        # Nothing was removed: all else goes on, and the night ends with this failure.
+        context.resources.warehouse.failures.append(error)
+    if archived:
+        with step("retention") as progress:
+            progress.result = (
+                f"{archived.requests:,} requests of {archived.days:,} days, up to "
+                f"{archived.through}, were archived as sums"
+            )
+    return MaterializeResult(metadata={"days archived": archived.days if archived else 0})
+
+
 def raw_asset(source: Source) -> AssetsDefinition:
     """Return the asset that takes in what a source has landed."""
 
     @asset(
         key=["raw", source.name],
-        deps=[AssetKey(["landing", source.name])],
+        deps=[AssetKey(["landing", source.name]), archive],
         check_specs=[
             AssetCheckSpec(
                 "meets_expectations",
@@ -112,4 +138,4 @@ def ledger() -> Iterator[MaterializeResult]:
 
 
 landing_assets = [AssetSpec(["landing", source.name], group_name="landing") for source in SOURCES]
-raw_assets = [raw_asset(source) for source in SOURCES]
+raw_assets = [archive, *(raw_asset(source) for source in SOURCES)]

@@ -32,6 +32,8 @@ class Settings:
     gateway_addresses: list[str]
     # None where users are shown.
     hiding_key: str | None = field(repr=False, default=None)
+    # 0 where requests are kept for ever.
+    retention_days: int = 0
 
     @property
     def landing(self) -> Path:
@@ -42,6 +44,11 @@ class Settings:
     def raw(self) -> Path:
         """What was taken in, typed, as Parquet."""
         return self.home / "raw"
+
+    @property
+    def archive(self) -> Path:
+        """The sums of days whose requests are past retention."""
+        return self.home / "archive"
 
     @property
     def warehouse(self) -> Path:
@@ -106,8 +113,15 @@ def load_settings() -> Settings:
             "key everybody becomes somebody else."
         )
 
+    days = setting("retention_days")
+    if not re.fullmatch("[0-9]{1,5}", days):
+        raise UserError(
+            f"retention_days is {days!r}. Set it in dbt_project.yml or AI_USAGE_RETENTION_DAYS to "
+            "a whole number of days, such as 90, or 0 to keep every request."
+        )
+
     home = Path(os.environ.get("AI_USAGE_HOME") or PROJECT / "data").expanduser().resolve()
-    settings = Settings(home, zone, int(minutes), addresses, hiding_key)
+    settings = Settings(home, zone, int(minutes), addresses, hiding_key, int(days))
     for folder in (settings.landing, settings.raw, settings.published, home / "tmp"):
         try:
             folder.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
-with requests as (
+with model_days as (
 
-    select * from {{ ref('int_requests') }}
+    select * from {{ ref('int_model_days') }}
 
 ),
 
@@ -15,9 +15,9 @@ models as (
     select
         provider,
         model,
-        min(requested_at) as first_seen_at,
-        max(requested_at) as last_seen_at
-    from requests
+        min(first_seen_at) as first_seen_at,
+        max(last_seen_at) as last_seen_at
+    from model_days
     group by provider, model
 
 ),

@@ -1,22 +1,21 @@
-with requests as (
+with user_days as (
 
-    select * from {{ ref('int_requests') }}
+    select * from {{ ref('int_user_days') }}
 
 ),
 
 final as (
 
     select
-        {{ known_user('user_id') }} as user_id,
+        user_id,
         -- The newest that is known.
         coalesce(
-            arg_max(user_name, (requested_at, request_id)) filter (user_name is not null),
-            {{ known_user('user_id') }}
+            arg_max(user_name, last_seen_at) filter (user_name is not null), user_id
         ) as user_name,
-        arg_max(team_id, (requested_at, request_id)) filter (team_id is not null) as team_id,
-        min(requested_at) as first_seen_at,
-        max(requested_at) as last_seen_at
-    from requests
+        arg_max(team_id, last_seen_at) filter (team_id is not null) as team_id,
+        min(first_seen_at) as first_seen_at,
+        max(last_seen_at) as last_seen_at
+    from user_days
     group by user_id
 
 )

@@ -1,6 +1,7 @@
 with session_days as (
 
     select * from {{ ref('int_session_days') }}
+    where {{ is_live('usage_date') }}
 
 ),
 

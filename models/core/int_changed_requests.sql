@@ -100,7 +100,10 @@ final as (
         usage_dates.version
     from localized
     inner join usage_dates on cast(localized.requested_at_local as date) = usage_dates.usage_date
-    where usage_dates.needs_rebuild
+    where
+        usage_dates.needs_rebuild
+        -- A day without a version counts from raw/ no more.
+        and usage_dates.version is not null
 
 )
 

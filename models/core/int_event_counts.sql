@@ -46,7 +46,9 @@ final as (
         -- The rebuild in the night after its day went without it.
         count(*) filter (is_accepted and landed_date > usage_date + 1) as late_events
     from records
+    where {{ is_live('usage_date') }}
     group by usage_date, source
+    {{ and_archived() }}
 
 )
 

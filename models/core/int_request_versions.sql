@@ -41,6 +41,7 @@ final as (
     left join prices
         on requests.provider = prices.provider and requests.model = prices.model
     group by requests.usage_date
+    {{ and_archived_versions() }}
 
 )
 

@@ -41,6 +41,7 @@ final as (
         versions.version
     from buckets
     inner join versions on buckets.usage_date = versions.usage_date
+    {{ and_archived() }}
 
 )
 

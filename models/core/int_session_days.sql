@@ -44,9 +44,12 @@ final as (
 
     select
         session_days.*,
+        -- By which a session is known whose id is archived no more.
+        md5_number_lower(session_days.session_id) as session_number,
         versions.version
     from session_days
     inner join versions on session_days.usage_date = versions.usage_date
+    {{ and_archived(user_columns=['user_id']) }}
 
 )
 

@@ -7,11 +7,11 @@ with session_days as (
 final as (
 
     select
-        session_id,
+        session_number,
         ai_service,
         {{ session_measures() }}
     from session_days
-    group by session_id, ai_service
+    group by session_number, ai_service
 
 )
 

@@ -7,11 +7,11 @@ with session_days as (
 final as (
 
     select
-        session_id,
+        session_number,
         user_id,
         {{ session_measures() }}
     from session_days
-    group by session_id, user_id
+    group by session_number, user_id
 
 )
 

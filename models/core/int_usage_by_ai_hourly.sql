@@ -43,6 +43,7 @@ final as (
         versions.version
     from hourly
     inner join versions on hourly.usage_date = versions.usage_date
+    {{ and_archived() }}
 
 )
 

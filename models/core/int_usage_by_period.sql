@@ -1,12 +1,6 @@
-with requests as (
+with session_days as (
 
-    select * from {{ ref('int_requests') }}
-
-),
-
-models as (
-
-    select * from {{ ref('dim_models') }}
+    select * from {{ ref('int_session_days') }}
 
 ),
 
@@ -31,17 +25,25 @@ periods (period_type) as (
 
 ),
 
+prompt_days as (
+
+    select
+        usage_date,
+        ai_service,
+        unnest(prompts) as prompt
+    from session_days
+
+),
+
 -- A prompt that takes longer than a period counts in each.
 prompts as (
 
     select
         periods.period_type,
-        cast(date_trunc(periods.period_type, requests.usage_date) as date) as period_start,
-        models.ai_service,
-        count(distinct requests.prompt_id) as prompts
-    from requests
-    inner join models
-        on requests.provider = models.provider and requests.model = models.model
+        cast(date_trunc(periods.period_type, prompt_days.usage_date) as date) as period_start,
+        prompt_days.ai_service,
+        count(distinct prompt_days.prompt) as prompts
+    from prompt_days
     cross join periods
     group by all
 

@@ -74,6 +74,7 @@ final as (
         versions.version
     from daily
     inner join versions on daily.usage_date = versions.usage_date
+    {{ and_archived(user_columns=['user_id']) }}
 
 )
 

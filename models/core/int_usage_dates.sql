@@ -43,6 +43,7 @@ wanted as (
             {{ hiding_version() }}
         )) as version
     from usage_dates
+    where {{ is_live('usage_date') }}
     group by usage_date
 
 ),

@@ -59,6 +59,7 @@ final as (
         versions.version
     from hourly
     inner join versions on hourly.usage_date = versions.usage_date
+    {{ and_archived(user_columns=['user_id']) }}
 
 )
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -341,6 +341,31 @@ def test_rebuild_and_rollback_by_hand(job: Job) -> None:
     assert "Stopped. A day to rebuild is written like 2026-01-31" in done.stdout
 
 
+# Requests past retention, of which tests/integration/test_retention.py tells more.
+
+
+@pytest.mark.slow
+def test_retention(job: Job) -> None:
+    reports = "from cost.cost_by_day_ai_and_user order by all"
+    before, kept = job.query(reports), datetime.now(UTC).date() - timedelta(30)
+    older = f"select count(*) from core.fct_requests where usage_date < '{kept}'"
+    [(gone,)] = job.query(older)
+    warehouse = job.home / "warehouse.duckdb"
+    size = warehouse.stat().st_size
+    done = job.run(AI_USAGE_RETENTION_DAYS="30")
+    assert done.returncode == 0, done.stdout
+    days = f"up to {kept - timedelta(1)}, were archived as sums"
+    assert re.search(rf"^  retention .* {gone:,} requests of \d+ days, {days}$", done.stdout, re.M)
+    assert job.query(reports) == before
+    assert job.query(older) == [(0,)]
+    # Written anew, since a database keeps what was deleted in it.
+    assert warehouse.stat().st_size < size
+    assert not (job.published / "previous").exists()
+    assert len(list((job.published / "versions").iterdir())) == 1
+    done = job.run(AI_USAGE_RETENTION_DAYS="30")
+    assert "Nothing new has landed" in done.stdout
+
+
 # Forgetting a person.
 
 
@@ -456,7 +481,7 @@ def test_blocked_night(job: Job, tmp_path: Path) -> None:
     in_the_way.write_text("no folder")
     done = job.run()
     assert done.returncode == 1
-    assert "Stopped. Not every source was taken in.\nTaking in otel stopped: " in done.stdout
+    assert "Stopped. All else was done, but:\nTaking in otel stopped: " in done.stdout
     sources = "select distinct source from core.fct_requests where usage_date <= '2026-01-15'"
     assert "otel" not in {source for (source,) in job.query(sources)} != set()
     in_the_way.unlink()

@@ -22,6 +22,7 @@ def variables(
         "session_idle_minutes": 30,
         "gateway_addresses": [],
         "hide_users": False,
+        "retention_days": 0,
     }
 
 
@@ -54,6 +55,11 @@ WRONG = [
     ("gateway_addresses", "good:4000,bad"),
     ("hide_users", "perhaps"),
     ("hide_users", ""),
+    ("retention_days", "a year"),
+    ("retention_days", "-1"),
+    ("retention_days", "1.5"),
+    ("retention_days", "²"),
+    ("retention_days", ""),
 ]
 
 

@@ -1,7 +1,7 @@
--- Tokens, requests and cost of every table that adds up equal those of core.fct_requests, to the
--- last digit. Of the trends, which hold everything by week and again by month, the weeks are added.
+-- Tokens, requests and cost of every table that adds up equal those of core.fct_requests, and of
+-- the archive where days are past retention, to the last digit. Of the trends, which hold
+-- everything by week and again by month, the weeks are added.
 {% set cuts = {
-    'fct_sessions': ['requests', 'total_tokens', 'cost_usd'],
     'usage_by_ai_service': ['requests', 'failed_requests', 'input_tokens', 'output_tokens', 'total_tokens'],
     'usage_by_day': ['requests', 'failed_requests', 'input_tokens', 'output_tokens', 'total_tokens'],
     'usage_by_user': ['requests', 'failed_requests', 'input_tokens', 'output_tokens', 'total_tokens'],
@@ -22,7 +22,7 @@
     'data_quality': ['requests'],
 } %}
 
-with requests as (
+with live as (
 
     select
         count(*) as requests,
@@ -31,7 +31,6 @@ with requests as (
         sum(input_tokens) as input_tokens,
         sum(output_tokens) as output_tokens,
         sum(total_tokens) as total_tokens,
-        sum(total_tokens) as tokens,
         coalesce(sum(total_tokens) filter (cost_usd is null), 0) as unpriced_tokens,
         sum(cost_usd) as cost_usd,
         sum(reported_cost_usd) as reported_cost_usd
@@ -39,7 +38,34 @@ with requests as (
 
 ),
 
+requests as (
+
+    select
+        {%- for measure in [
+            'requests', 'responses', 'failed_requests', 'input_tokens', 'output_tokens', 'total_tokens',
+            'unpriced_tokens', 'cost_usd', 'reported_cost_usd'
+        ] %}
+            sum({{ measure }}) as {{ measure }},
+        {%- endfor %}
+        sum(total_tokens) as tokens
+    from (
+        select * from live
+        {{ and_archived('int_usage_hourly') }}
+    ) as live_and_archived
+
+),
+
 cuts as (
+
+    {% for measure in ['requests', 'total_tokens', 'cost_usd'] %}
+        select
+            'fct_sessions.{{ measure }}' as cut,
+            cast(sum(cut.{{ measure }}) as varchar) as total,
+            cast(any_value(live.{{ measure }}) as varchar) as total_of_requests
+        from {{ ref('fct_sessions') }} as cut
+        cross join live
+        union all
+    {% endfor %}
 
     {% for table, measures in cuts.items() %}
         {% set outer = loop %}

@@ -1,25 +1,43 @@
-with requests as (
+with session_days as (
 
-    select * from {{ ref('int_requests') }}
+    select * from {{ ref('int_session_days') }}
 
 ),
 
-models as (
+usage_hourly as (
 
-    select * from {{ ref('dim_models') }}
+    select * from {{ ref('int_usage_hourly') }}
+
+),
+
+prompt_days as (
+
+    select
+        ai_service,
+        unnest(prompts) as prompt
+    from session_days
+
+),
+
+prompts_by_ai as (
+
+    select
+        ai_service,
+        count(distinct prompt) as prompts
+    from prompt_days
+    group by ai_service
 
 ),
 
 by_ai as (
 
     select
-        models.ai_service,
-        count(distinct requests.prompt_id) as prompts,
-        count(*) as requests
-    from requests
-    inner join models
-        on requests.provider = models.provider and requests.model = models.model
-    group by models.ai_service
+        ai_service,
+        prompts_by_ai.prompts,
+        cast(sum(usage_hourly.requests) as bigint) as requests
+    from prompts_by_ai
+    inner join usage_hourly using (ai_service)
+    group by ai_service, prompts_by_ai.prompts
 
 ),
 

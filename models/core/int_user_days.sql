@@ -1,0 +1,25 @@
+{{ config(materialized='view') }}
+
+with requests as (
+
+    select * from {{ ref('int_requests') }}
+
+),
+
+final as (
+
+    select
+        usage_date,
+        {{ known_user('user_id') }} as user_id,
+        -- The newest that is known.
+        arg_max(user_name, (requested_at, request_id)) filter (user_name is not null) as user_name,
+        arg_max(team_id, (requested_at, request_id)) filter (team_id is not null) as team_id,
+        min(requested_at) as first_seen_at,
+        max(requested_at) as last_seen_at
+    from requests
+    group by usage_date, user_id
+    {{ and_archived(user_columns=['user_id', 'user_name']) }}
+
+)
+
+select * from final

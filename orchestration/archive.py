@@ -1,0 +1,87 @@
+"""What is in archive/: the sums of days whose requests are past retention.
+
+    archive/<last day>/archive.json           how its days were cut
+    archive/<last day>/<model>.parquet        rows of the days up to that one that no folder before
+                                              it holds, of each model with `meta: archive`
+
+A folder appears at once and never changes, but for people who are forgotten. All days up to the
+last one are closed: what raw/ has of them does not count, and no event of them is taken in.
+"""
+
+import json
+from datetime import date
+from pathlib import Path
+
+from orchestration.files import quoted
+from orchestration.settings import Settings, UserError
+from orchestration.sources import Source
+
+PAST_RETENTION = "its day is past retention: only sums are kept of it"
+
+
+def archived_through(settings: Settings) -> date | None:
+    """Return the last archived day, in the reporting time zone, or None if none is.
+
+    Raises:
+        UserError: the archive's days were cut in another time zone.
+    """
+    folders = sorted(settings.archive.glob("*-*-*/archive.json"))
+    if not folders:
+        return None
+    zone = json.loads(folders[-1].read_text())["reporting_time_zone"]
+    if zone != settings.reporting_time_zone:
+        raise UserError(
+            f"reporting_time_zone is {settings.reporting_time_zone}, and days past retention were "
+            f"added up in {zone}: their requests are gone, so they cannot be cut anew. Set it back "
+            "in dbt_project.yml or AI_USAGE_REPORTING_TIME_ZONE."
+        )
+    return date.fromisoformat(folders[-1].parent.name)
+
+
+def archive_files(settings: Settings) -> list[Path]:
+    """List the archive's tables."""
+    return sorted(settings.archive.glob("*/*.parquet"))
+
+
+def local_date(settings: Settings, timestamp: str) -> str:
+    """Write the SQL for the day of a UTC timestamp in the reporting time zone."""
+    zone = quoted(settings.reporting_time_zone)
+    return f"cast(timezone('{zone}', timezone('UTC', {timestamp})) as date)"
+
+
+def is_archived(settings: Settings, timestamp: str) -> str:
+    """Write the SQL condition that the day of a UTC timestamp is archived."""
+    last_day = archived_through(settings)
+    return f"{local_date(settings, timestamp)} <= date '{last_day}'" if last_day else "false"
+
+
+def query_of_live_days(settings: Settings, source: Source) -> str:
+    """Return the source's query, with a reason to reject the events of archived days."""
+    if not archived_through(settings):
+        return source.query
+    # Context of other events is no event: nobody counts it.
+    is_past = f"{source.counted} and {is_archived(settings, source.time)}"
+    return f"""
+        select * replace (
+            concat_ws(
+                '; ', nullif(reject_reason, ''), case when {is_past} then '{PAST_RETENTION}' end
+            ) as reject_reason
+        )
+        from ({source.query})
+    """
+
+
+def kept_of_rejected(settings: Settings) -> str:
+    """Write the SQL for what raw/rejected keeps of a record, in place of its columns.
+
+    Nothing of a day past retention but that it came: on the day on which it landed, or now.
+    """
+    if not archived_through(settings):
+        return "text as text"
+    return f"""
+        case when {is_archived(settings, "event_at")} is not true then text end as text,
+        case
+            when not {is_archived(settings, "coalesce(event_at, files.landed_at)")} then event_at
+            when {is_archived(settings, "files.landed_at")} then cast(now() as timestamp)
+        end as event_at
+    """

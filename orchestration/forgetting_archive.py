@@ -1,0 +1,56 @@
+"""A person leaves the sums of days past retention: what was theirs is added to nobody's."""
+
+from pathlib import Path
+
+import duckdb
+
+from orchestration.files import quoted, without_wildcards
+
+# What makes a row of the archive's tables with users, and how two of them become one. Whatever is
+# not named here adds up.
+_KEYS = {
+    "int_usage_hourly": "usage_date, usage_hour, user_id, ai_service, provider, model, source",
+    "int_usage_daily": "usage_date, grain, ai_service, user_id",
+    "int_session_days": "usage_date, session_number, ai_service, user_id",
+    "int_user_days": "usage_date, user_id",
+}
+_TOGETHER = {
+    **dict.fromkeys(["started_at", "first_seen_at"], "min({0})"),
+    **dict.fromkeys(["ended_at", "last_seen_at", "team_id", "user_name"], "max({0})"),
+    # Who used the same AI cannot be told any more, so this is how many there were at least.
+    **dict.fromkeys(["active_users", "ai_services_used"], "max({0})"),
+    "users_are_hidden": "bool_or({0})",
+}
+_UNKNOWN_TOGETHER = "case when count(*) = 1 then max({0}) end"  # of two, percentiles are unknown
+
+
+def query_renamed(path: Path, names: dict[str, str]) -> str | None:
+    """Return the query for a table of the archive in which nobody has what was a person's.
+
+    `names` maps what the person goes by to what nobody does. None if the table does not name them.
+    """
+    if path.stem not in _KEYS:
+        return None
+    relation = f"read_parquet('{quoted(without_wildcards(path))}')"
+    is_theirs = "user_id in ({})".format(", ".join(f"'{quoted(name)}'" for name in names))
+    with duckdb.connect() as connection:
+        if not connection.execute(f"select 1 from {relation} where {is_theirs} limit 1").fetchone():
+            return None
+        columns = connection.execute(f"describe from {relation}").fetchall()
+    keys = _KEYS[path.stem].split(", ")
+    cases = (f"when '{quoted(name)}' then '{quoted(nobody)}'" for name, nobody in names.items())
+    selected, new = [], [f"case user_id {' '.join(cases)} else user_id end as user_id"]
+    for name, kind, *_ in columns:
+        if name in keys:
+            selected.append(name)
+            continue
+        how = _TOGETHER.get(name, _UNKNOWN_TOGETHER if kind == "DOUBLE" else "sum({0})")
+        if kind.endswith("[]"):
+            how = "list_distinct(flatten(list({0})))"
+        selected.append(f"cast({how.format(name)} as {kind}) as {name}")
+        if name == "user_name":
+            new.append(f"case when {is_theirs} is not true then user_name end as user_name")
+    return (
+        f"select {', '.join(selected)} from (select * replace ({', '.join(new)}) from {relation}) "
+        f"group by {', '.join(keys)}"
+    )
