@@ -19,6 +19,7 @@ from pathlib import Path
 import duckdb
 
 from orchestration.comparison import compare
+from orchestration.damage import put_aside_if_damaged
 from orchestration.files import quoted, sync
 from orchestration.lock import only_run
 from orchestration.settings import Settings, UserError
@@ -110,13 +111,14 @@ def publish(settings: Settings, models: list[dict], inputs: str) -> Build:
             build.reporting_time_zone,
         )
         (target / "build.json").write_text(json.dumps(build.__dict__, indent=1))
-        for path in target.rglob("*"):
+        for path in (versions, target, *target.rglob("*")):
             sync(path)
     except UserError:
         shutil.rmtree(target, ignore_errors=True)
         raise
     except (OSError, duckdb.Error) as error:
         shutil.rmtree(target, ignore_errors=True)
+        put_aside_if_damaged(settings)
         raise UserError(
             f"Publishing stopped: {error}. What was published before still stands; put that right "
             "and run again."
