@@ -107,9 +107,11 @@ def _plain(error: BaseException) -> UserError | None:
 
     Dagster keeps its history in SQLite, which meets a full disk like all others.
     """
-    causes = [error]
-    while cause := causes[-1].__cause__ or causes[-1].__context__:
+    causes: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause and cause not in causes:  # Dagster raises some from one another
         causes.append(cause)
+        cause = cause.__cause__ or cause.__context__
     told = [cause for cause in causes if isinstance(cause, UserError)]
     machine = [cause for cause in causes if isinstance(cause, _OF_THE_MACHINE)]
     if told or not machine:
