@@ -80,7 +80,7 @@ def check_time(file: LandingFile) -> None:
     """
     if file.modified_at > datetime.now(UTC) + timedelta(hours=1):
         raise UnreadableFileError(
-            f"it was written {file.modified_at:%Y-%m-%d %H:%M} UTC, which is still to come; is the "
+            f"it was written in times to come, at {file.modified_at:%Y-%m-%d %H:%M} UTC; is the "
             "clock of this machine right?"
         )
 
