@@ -48,6 +48,9 @@ def main(arguments: list[str] | None = None) -> int:
     except UserError as error:
         console.print(f"\nStopped. {error}", style="red")
         return 1
+    except OSError as error:
+        console.print(f"\nStopped: {error}. Put that right and run again.", style="red")
+        return 1
     return 0
 
 

@@ -1,5 +1,6 @@
 """What Dagster knows of dbt's models and of what is published; what is before them: raw_assets."""
 
+import os
 from collections.abc import Iterator
 
 from dagster import (
@@ -11,12 +12,14 @@ from dagster import (
     AssetObservation,
     Config,
     MaterializeResult,
+    RetryRequested,
     asset,
 )
 from dagster_dbt import dbt_assets
 
 from orchestration.alerts import alert
 from orchestration.archive import archived_through
+from orchestration.damage import damaged_raw_files, put_aside_if_damaged
 from orchestration.dbt import (
     Translator,
     failures,
@@ -33,6 +36,7 @@ from orchestration.fingerprints import (
     note_built_from,
 )
 from orchestration.lock import wait_for_warehouse
+from orchestration.orphan import STARTED_BY
 from orchestration.progress import step
 from orchestration.publication import publish, published_build, what_was_published
 from orchestration.raw_assets import nightly, settings
@@ -82,6 +86,7 @@ def models(context: AssetExecutionContext, config: Rebuild) -> Iterator:
     # Until all of it is built nothing of it may be published, nor be taken for built anew.
     note_built_from(settings, BuiltFrom(core=None if full_refresh else core))
     (target / "run_results.json").unlink(missing_ok=True)
+    os.environ[STARTED_BY] = str(os.getpid())
     with step("models") as progress:
         invocation = context.resources.dbt.cli(
             arguments, context=context, target_path=target, raise_on_error=False
@@ -100,7 +105,10 @@ def models(context: AssetExecutionContext, config: Rebuild) -> Iterator:
         # Their rows can be read only now that dbt has let go of the file.
         yield from (with_sample_rows(settings, target, check) for check in failed_checks)
         if not invocation.is_successful():
-            raise UserError(f"Nothing was published, since not all holds:\n{failures(target)}")
+            if put_aside_if_damaged(settings):
+                raise RetryRequested(max_retries=1)
+            said = "\n".join(filter(None, (failures(target), damaged_raw_files(settings))))
+            raise UserError(f"Nothing was published, since not all holds:\n{said}")
         if build and build.archived_through != str(archived_through(settings) or ""):
             compact_warehouse(settings)
         progress.result = f"{models_built} models built, {tests_passed} tests passed"

@@ -1,6 +1,7 @@
 """dbt's project as Dagster sees it, and what a failed build says."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -31,16 +32,21 @@ def project() -> DbtProject:
     Raises:
         UserError: dbt cannot parse the project; says what dbt says.
     """
-    manifest = PROJECT / "target" / "manifest.json"
+    target = PROJECT / "target"
+    manifest = target / "manifest.json"
     if not manifest.exists() or manifest.stat().st_mtime < _newest_file():
+        # Made beside it: half a manifest would pass for a new one.
+        parsing = target / "parsing"
         parsed = subprocess.run(
-            [DBT, "--quiet", "parse", "--profiles-dir", str(PROFILES)],
+            [DBT, "--quiet", "parse", "--profiles-dir", PROFILES, "--target-path", parsing],
             cwd=PROJECT,
             capture_output=True,
             text=True,
         )
         if parsed.returncode:
             raise UserError(f"dbt cannot parse the project:\n{parsed.stdout}{parsed.stderr}")
+        shutil.copy(parsing / "partial_parse.msgpack", target)
+        (parsing / manifest.name).replace(manifest)
     return DbtProject(project_dir=PROJECT, profiles_dir=PROFILES)
 
 
@@ -68,7 +74,7 @@ def failures(target: Path) -> str:
     """Return what stopped the last build: a line for each node that failed, with its file."""
     try:
         results = json.loads((target / "run_results.json").read_text())["results"]
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):
         return f"  dbt itself stopped before its end; its last words are in {target / 'dbt.log'}"
     manifest = json.loads((target / "manifest.json").read_text())
     lines = []

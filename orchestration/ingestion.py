@@ -12,8 +12,15 @@ from datetime import UTC, datetime
 
 import duckdb
 
+from orchestration.damage import reading_raw
 from orchestration.files import quoted
-from orchestration.landing import LandingFile, UnreadableFileError, check_compression, list_files
+from orchestration.landing import (
+    LandingFile,
+    UnreadableFileError,
+    check_compression,
+    check_time,
+    list_files,
+)
 from orchestration.loading import load
 from orchestration.settings import Settings, UserError
 from orchestration.sources import Source
@@ -71,8 +78,10 @@ class Summary:
             more = len(self.new_fields) - _FIELDS_NAMED
             named += f" and {more:,} more" if more > 0 else ""
             lines.append(f"fields that are not read, named this once: {named}")
-        for file, why in self.unreadable:
+        for file, why in self.unreadable[:10]:
             lines.append(f"{file} cannot be read and is tried again next time: {why}")
+        if len(self.unreadable) > 10:
+            lines.append(f"and {len(self.unreadable) - 10:,} more cannot be read")
         for file in self.ignored:
             lines.append(f"{file} is ignored: this is no kind of file that is read here")
         return "\n                      ".join(lines)
@@ -96,6 +105,7 @@ def ingest(
         readable = []
         for file in batch:
             try:
+                check_time(file)
                 check_compression(file)
                 readable.append(file)
             except UnreadableFileError as error:
@@ -135,18 +145,33 @@ def new_files(settings: Settings, source: Source) -> tuple[list[LandingFile], li
 
 
 def remove_unfinished_loads(settings: Settings) -> None:
-    """Remove what a crash left in raw/: every file whose load the ledger does not name."""
+    """Remove what a crash left in raw/: every file whose load the ledger does not name.
+
+    Raises:
+        UserError: the ledger is gone, which no crash does.
+    """
     shutil.rmtree(settings.raw / ".loading", ignore_errors=True)
     finished = {path.stem for path in (settings.raw / "loads").glob("*.parquet")}
-    for path in settings.raw.rglob("*.*"):
-        if path.is_file() and path.stem.split("_")[0] not in finished:
-            log.warning("Removing %s, which an unfinished load left.", path)
-            path.unlink()
+    left = [
+        path
+        for path in settings.raw.rglob("*.*")
+        if path.is_file() and path.stem.split("_")[0] not in finished
+    ]
+    loads = {path.stem.split("_")[0] for path in left}
+    # A crash leaves one load: the next run removes it before it begins another.
+    if not finished and len(loads) > 1:
+        raise UserError(
+            f"The ledger {settings.raw}/loads is empty, though there are events of {len(loads):,} "
+            "loads beside it. Put it back from the backup that raw/ came from, all of it."
+        )
+    for path in left:
+        log.warning("Removing %s, which an unfinished load left.", path)
+        path.unlink()
 
 
 def ledger_counts(settings: Settings) -> dict[str, int]:
     """Count what raw/ holds: event files, loads, and rejected records."""
-    with duckdb.connect() as connection:
+    with reading_raw(settings), duckdb.connect() as connection:
         rejected = 0
         if any(settings.raw.glob("rejected/*.parquet")):
             query = (
@@ -164,7 +189,7 @@ def _ledger(settings: Settings) -> set[tuple[str, int, datetime]]:
     """Return name, size and time of every file that was taken in, as it was then."""
     if not any(settings.raw.glob("loads/*.parquet")):
         return set()
-    with duckdb.connect() as connection:
+    with reading_raw(settings), duckdb.connect() as connection:
         rows = connection.execute(
             "select landing_file, size_bytes, landed_at "
             f"from read_parquet('{quoted(settings.raw)}/loads/*.parquet')"

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
@@ -70,6 +70,19 @@ def _status(path: Path) -> os.stat_result | None:
     except (OSError, UnicodeEncodeError):  # no database takes a name that is not UTF-8
         return None
     return status if stat.S_ISREG(status.st_mode) else None
+
+
+def check_time(file: LandingFile) -> None:
+    """Leave a file alone that was written in times to come: good events would seem to be, too.
+
+    Raises:
+        UnreadableFileError: by this machine's clock that is so.
+    """
+    if file.modified_at > datetime.now(UTC) + timedelta(hours=1):
+        raise UnreadableFileError(
+            f"it was written in times to come, at {file.modified_at:%Y-%m-%d %H:%M} UTC; is the "
+            "clock of this machine right?"
+        )
 
 
 def check_compression(file: LandingFile) -> None:

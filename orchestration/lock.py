@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import duckdb
 
+from orchestration.damage import put_aside
 from orchestration.settings import Settings, UserError
 
 _LONGEST_WAIT_S = 600
@@ -38,21 +39,23 @@ def only_run(settings: Settings) -> Iterator[None]:
 
 
 def wait_for_warehouse(settings: Settings) -> None:
-    """Wait until nobody has the warehouse open: a killed run's dbt may still be finishing.
+    """Wait until nobody has the warehouse open. One that is damaged is put aside.
 
     Raises:
-        UserError: somebody has it open for longer than ten minutes.
+        UserError: somebody has it open for longer than ten minutes, or it cannot be opened at all.
     """
     until = time.monotonic() + _LONGEST_WAIT_S
     while True:
         try:
             duckdb.connect(str(settings.warehouse)).close()
             return
-        except duckdb.IOException as error:
+        except duckdb.Error as error:
+            if put_aside(settings, error):
+                continue
             if "lock" not in str(error).lower():
                 raise UserError(
-                    f"{settings.warehouse} cannot be opened: {error}. It holds nothing that "
-                    "raw/ does not: delete it and run again."
+                    f"{settings.warehouse} cannot be opened: {error}. Put that right and run "
+                    "again; it holds nothing that raw/ does not, so it may be deleted."
                 ) from error
             if time.monotonic() > until:
                 raise UserError(

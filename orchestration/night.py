@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import shutil
+import sqlite3
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +19,13 @@ from orchestration.progress import console, step
 from orchestration.publication import Build, published_build
 from orchestration.settings import Settings, UserError
 from orchestration.sources import SOURCES
+
+_OF_THE_MACHINE = (
+    OSError,
+    sqlite3.OperationalError,
+    duckdb.IOException,
+    duckdb.OutOfMemoryException,
+)
 
 
 def run(settings: Settings, config: dict | None = None) -> None:
@@ -64,11 +72,6 @@ def run_job(settings: Settings, config: dict | None = None) -> None:
     Raises:
         UserError: a step failed; says what a person can do.
     """
-    try:
-        prepare_dagster(settings)
-    except UserError as error:
-        night_failed(settings, error)
-        raise
     logging.disable(logging.CRITICAL)
 
     # Imported here so that wrong settings are told before the seconds that this takes.
@@ -76,23 +79,42 @@ def run_job(settings: Settings, config: dict | None = None) -> None:
 
     from orchestration.definitions import defs
 
-    with (
-        DagsterInstance.get() as instance,
-        Path(os.devnull).open("w") as nowhere,
-        contextlib.redirect_stdout(nowhere),
-    ):
-        job = defs.resolve_job_def("nightly_rebuild")
-        try:
+    try:
+        prepare_dagster(settings)
+        with (
+            DagsterInstance.get() as instance,
+            Path(os.devnull).open("w") as nowhere,
+            contextlib.redirect_stdout(nowhere),
+        ):
+            job = defs.resolve_job_def("nightly_rebuild")
             job.execute_in_process(instance=instance, run_config=config)
-        except Exception as error:
-            # Dagster calls the job's failure hook only where it does not raise.
-            cause: BaseException | None = error
-            while cause and not isinstance(cause, UserError):
-                cause = cause.__cause__
-            night_failed(settings, cause or error)
-            if cause:
-                raise cause from error
-            raise
+    except Exception as error:
+        # Dagster calls the job's failure hook only where it does not raise.
+        plain = _plain(error)
+        night_failed(settings, plain or error)
+        if plain:
+            raise plain from error
+        raise
+
+
+def _plain(error: BaseException) -> UserError | None:
+    """Find in an error and its causes what a person can put right: in our words, or the machine's.
+
+    Dagster keeps its history in SQLite, which meets a full disk like all others.
+    """
+    causes: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause and cause not in causes:  # Dagster raises some from one another
+        causes.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    told = [cause for cause in causes if isinstance(cause, UserError)]
+    machine = [cause for cause in causes if isinstance(cause, _OF_THE_MACHINE)]
+    if told or not machine:
+        return told[0] if told else None
+    return UserError(
+        f"The night stopped: {machine[-1]}. What was published before still stands; put that "
+        "right and run again."
+    )
 
 
 def _tell(settings: Settings, build: Build | None, before: Build | None) -> None:

@@ -21,6 +21,7 @@ import duckdb
 from orchestration.archive import archived_through
 from orchestration.comparison import compare
 from orchestration.copying import copy_tables, days_of
+from orchestration.damage import put_aside_if_damaged
 from orchestration.data_docs import build_data_docs
 from orchestration.files import sync
 from orchestration.fingerprints import core_fingerprint
@@ -131,13 +132,14 @@ def publish(settings: Settings, models: list[dict], inputs: str) -> Build:
         )
         build_data_docs(target / "data_docs", settings.raw / "validations", judged, build.built_at)
         (target / "build.json").write_text(json.dumps(build.__dict__, indent=1))
-        for path in target.rglob("*"):
+        for path in (versions, target, *target.rglob("*")):
             sync(path)
     except UserError:
         shutil.rmtree(target, ignore_errors=True)
         raise
     except (OSError, duckdb.Error) as error:
         shutil.rmtree(target, ignore_errors=True)
+        put_aside_if_damaged(settings)
         raise UserError(
             f"Publishing stopped: {error}. What was published before still stands; put that right "
             "and run again."

@@ -17,6 +17,8 @@ from urllib.parse import quote
 import duckdb
 import pytest
 from adbc_driver_postgresql import dbapi
+from rich.console import Console
+from rich.table import Table
 
 PROJECT = Path(__file__).resolve().parent.parent
 SHARED = PROJECT.parent / "shared" / "data"
@@ -194,6 +196,27 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Have dbt's manifest made once, before several processes ask for it at the same time."""
     if not hasattr(session.config, "workerinput"):
         project()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """After `make faults`: what was tried, and what came of it."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    tests = [report for report in reports if isinstance(report, pytest.TestReport)]
+    seconds = {report.nodeid: report.duration for report in tests if report.when == "call"}
+    rows = [
+        (*dict(report.user_properties)["tally"].values(), f"{seconds.get(report.nodeid, 0):.0f}")
+        for report in tests
+        if report.when == "teardown" and "tally" in dict(report.user_properties)
+    ]
+    if rows:
+        head = ("fault", "tried", "lost", "duplicated", "wrongly published", "", "seconds")
+        table = Table(*head)
+        for row in rows:
+            table.add_row(*map(str, row))
+        terminalreporter.write_line("")
+        with io.StringIO() as text:
+            Console(file=text, width=150).print(table)
+            terminalreporter.write(text.getvalue())
 
 
 @pytest.fixture(scope="session")

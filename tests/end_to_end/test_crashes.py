@@ -6,9 +6,7 @@ of the project, see test_nightly_job.
 
 import contextlib
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -19,6 +17,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from forked import Run
 from test_nightly_job import Job, copy_of_project
 
 from examples.simulator import simulate
@@ -44,7 +43,7 @@ def evening(landing: Path, tmp_path_factory: pytest.TempPathFactory) -> Job:
     files = sorted(landing.glob("*/*"), key=lambda file: file.name[:10])
     last = sorted({file.name[:10] for file in files})[FIRST_DAYS - 1]
     land(job, [file for file in files if file.name[:10] <= last])
-    assert job.run().returncode == 0
+    assert finish(job)[0] == 0
     land(job, [file for file in files if file.name[:10] > last])
     return job
 
@@ -53,7 +52,7 @@ def evening(landing: Path, tmp_path_factory: pytest.TempPathFactory) -> Job:
 def clean(evening: Job, tmp_path_factory: pytest.TempPathFactory) -> Job:
     """What a run without any crash makes of it."""
     job = copy_of(evening, tmp_path_factory.mktemp("clean") / "home")
-    assert job.run().returncode == 0
+    assert finish(job)[0] == 0
     assert tables(job) != tables(evening)
     return job
 
@@ -74,22 +73,19 @@ def copy_of(job: Job, home: Path) -> Job:
     return Job(job.project, Path(shutil.copytree(job.home, home, symlinks=True)))
 
 
-def start(job: Job) -> subprocess.Popen:
-    """The job, and all that it starts, in a process group of their own."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "orchestration"],
-        cwd=job.project,
-        env=job.environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+def start(job: Job) -> Run:
+    return Run(job.project, job.environment(), job.home.with_name(f"{job.home.name}.txt"))
 
 
-def kill(group: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(group, signal.SIGKILL)
+def finish(job: Job) -> tuple[int, str]:
+    """Run the job to its end; return the exit code and what it said."""
+    running = start(job)
+    try:
+        code = running.wait()
+    finally:
+        running.kill()
+    assert "Traceback" not in running.said()
+    return code, running.said()
 
 
 def killed_at(job: Job, mark: Mark, evening: Job) -> None:
@@ -98,19 +94,18 @@ def killed_at(job: Job, mark: Mark, evening: Job) -> None:
     try:
         wait_for(job, mark, evening, running)
     finally:
-        kill(running.pid)
-        running.communicate()
+        running.kill()
 
 
-def wait_for(job: Job, mark: Mark, evening: Job, running: subprocess.Popen) -> None:
-    until = time.monotonic() + 240
+def wait_for(job: Job, mark: Mark, evening: Job, running: Run) -> None:
+    until = time.monotonic() + 600
     while True:
-        # What is looked at may go away meanwhile.
-        with contextlib.suppress(FileNotFoundError):
+        # What is looked at may go away meanwhile, or be half written.
+        with contextlib.suppress(FileNotFoundError, ValueError):
             if mark(job, evening):
                 return
-        if running.poll() is not None:
-            pytest.fail(f"the run ended before that: {running.stdout.read()}")
+        if running.has_ended():
+            pytest.fail(f"the run ended before that: {running.said()}")
         assert time.monotonic() < until
         time.sleep(0.0005)
 
@@ -150,13 +145,13 @@ def assert_same_tables(job: Job, clean: Job) -> None:
 
 
 def assert_heals(job: Job, clean: Job) -> None:
-    done = job.run()
-    assert done.returncode == 0, done.stdout + done.stderr
+    code, said = finish(job)
+    assert code == 0, said
     assert_published_is_whole(job, clean)
     assert_same_tables(job, clean)
     # Nothing of the dead is left, unless there was nothing to publish any more.
     assert not any(path.is_file() for path in (job.home / "raw/.loading").rglob("*"))
-    if "  publish " in done.stdout:
+    if "  publish " in said:
         kept = {(job.published / name).resolve().name for name in ("current", "previous")}
         assert {path.name for path in (job.published / "versions").iterdir()} == kept
 

@@ -1,17 +1,20 @@
-"""Every fault that a night may meet, really injected: `make faults`, which takes most of an hour.
+"""Every fault that a night may meet, really injected: `make faults`.
 
 Each ends with the tables of a run that nothing disturbed, and people meanwhile saw whole versions
 only. A table at the end says so. The shorter test_crashes runs with every test.
 """
 
 import json
+import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -19,15 +22,15 @@ from pathlib import Path
 import duckdb
 import pytest
 from conftest import Warehouse
-from rich.console import Console
-from rich.table import Table
+from forked import Run
 from test_crashes import (
     Mark,
     assert_published_is_whole,
     clean,
     copy_of,
     evening,
-    kill,
+    finish,
+    job,
     landing,
     runs_model,
     start,
@@ -67,191 +70,349 @@ class Tally:
         with duckdb.connect() as connection:
             connection.execute(f"attach '{healed}' as healed (read_only)")
             connection.execute(f"attach '{clean}' as clean (read_only)")
-            for (table,) in connection.execute(
+            tables = connection.execute(
                 "select schema_name || '.' || table_name from duckdb_tables() "
                 "where database_name = 'clean'"
-            ).fetchall():
-                self.lost += len(
-                    connection.sql(f"from clean.{table} except all from healed.{table}")
-                )
-                self.duplicated += len(
-                    connection.sql(f"from healed.{table} except all from clean.{table}")
-                )
+            ).fetchall()
+            assert len(tables) > 20
+            for (table,) in tables:
+                for here, there in (("clean", "healed"), ("healed", "clean")):
+                    (rows,) = connection.execute(
+                        "select count(*) from "
+                        f"(from {here}.{table} except all from {there}.{table})"
+                    ).fetchone()
+                    if here == "clean":
+                        self.lost += rows
+                    else:
+                        self.duplicated += rows
 
-    def heals(self, job: Job, clean: Job) -> None:
-        done = job.run()
-        assert done.returncode == 0, done.stdout + done.stderr
+    def heals(self, job: Job, clean: Job) -> str:
+        """Run it once, undisturbed, and compare; return what it said."""
+        code, said = finish(job)
+        assert code == 0, said
         self.published(job, clean)
         self.compare(job.published / "reports.duckdb", clean.published / "reports.duckdb")
+        return said
 
-
-TALLIES: list[Tally] = []
+    def stops(self, job: Job, *expected: str) -> str:
+        """Run it once, which must fail with these words, and return all that it said."""
+        code, said = finish(job)
+        assert code == 1, said
+        for words in expected:
+            assert words in said, said
+        return said
 
 
 @pytest.fixture
 def tally(request: pytest.FixtureRequest) -> Iterator[Tally]:
-    """Nothing lost, nothing twice, nothing wrong published."""
+    """Nothing lost, nothing twice, nothing wrong published. conftest prints them all."""
     tally = Tally(request.node.name.removeprefix("test_").replace("_", " "))
-    TALLIES.append(tally)
+    request.node.user_properties.append(("tally", tally.__dict__))
     yield tally
     assert (tally.lost, tally.duplicated, tally.wrongly_published) == (0, 0, 0)
     assert tally.tried > 0
 
 
-@pytest.fixture(scope="module", autouse=True)
-def printed(request: pytest.FixtureRequest) -> Iterator[None]:
-    yield
-    table = Table("fault", "tried", "rows lost", "duplicated", "wrongly published", "")
-    for tally in TALLIES:
-        table.add_row(*(str(value) for value in tally.__dict__.values()))
-    with request.config.pluginmanager.get_plugin("capturemanager").global_and_fixture_disabled():
-        Console(width=130).print("\n", table)
-
-
 # The machine.
 
 
-def test_killed_at_random(evening: Job, clean: Job, tmp_path: Path, tally: Tally) -> None:
-    chance, stages = random.Random(SEED), dict.fromkeys(("ingestion", "dbt", "publication"), 0)
-    job = copy_of(evening, tmp_path / "home")
-    started = time.monotonic()
-    tally.heals(job, clean)
-    seconds = time.monotonic() - started
-    job = copy_of(evening, tmp_path / "home0")
-    while tally.tried < 24:
-        tally.tried += 1
-        running = start(job)
-        time.sleep(chance.uniform(0.2, 1) * seconds)
-        ended = running.poll() is not None
-        kill(running.pid)
-        said, _ = running.communicate()
-        if not ended:
-            stage = "ingestion" if "\n  otel " not in said else "dbt"
-            stages["publication" if "\n  models " in said else stage] += 1
-        tally.published(job, evening, clean)
-        if ended or tally.tried % 6 == 0:
-            tally.heals(job, clean)
-            job = copy_of(evening, tmp_path / f"home{tally.tried}")
-    tally.remark = ", ".join(f"{stage} {times}" for stage, times in stages.items())
-    assert min(stages.values()) > 0, stages
+def has_noted(job: Job, key: str, begun: float) -> bool:
+    """In this run built_from.json was written, with or without what has been built whole."""
+    note = job.home / "built_from.json"
+    return note.stat().st_mtime > begun and bool(json.loads(note.read_text())["inputs"]) == (
+        key == "built"
+    )
 
 
-STAGES = {
-    "ingestion": "Taking in ",
-    "dbt": "Nothing was published, since not all holds",
-    "publication": "Publishing stopped: ",
-}
+STAGES = ("ingestion", "dbt", "publication")
 
 
-def mark_of(stage: str) -> Mark:
-    """What is on disk as soon as a run is in the midst of a stage."""
+def has_begun(stage: str) -> Mark:
+    """A run has come to this stage."""
+    begun = time.time()
+    if stage == "ingestion":
+        return lambda job, evening: True
+    return lambda job, evening: has_noted(
+        job, "built" if stage == "publication" else "begun", begun
+    )
+
+
+def is_in_the_midst_of(stage: str) -> Mark:
+    """A run is writing what this stage writes."""
     marks = {"ingestion": writes_a_load, "publication": writes_a_version}
     return marks.get(stage) or runs_model("core/int_requests.sql")
 
 
-def test_disk_full(evening: Job, clean: Job, tmp_path: Path, tally: Tally) -> None:
-    disk = tmp_path / "disk"
-    for stage, said in STAGES.items():
-        disk.mkdir(exist_ok=True)
-        size = sum(path.stat().st_size for path in evening.home.rglob("*") if path.is_file())
-        mounted = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={3 * size}", "tmpfs", str(disk)],
-            capture_output=True,
-        )
-        if mounted.returncode:
-            pytest.skip("no permission to mount a file system")
-        try:
-            job = copy_of(evening, disk / "home")
+def test_killed_at_random(evening: Job, clean: Job, tmp_path: Path, tally: Tally) -> None:
+    """Four homes, each killed twice in each stage at any moment of it, and only then healed."""
+    chance = random.Random(SEED)
+    job = copy_of(evening, tmp_path / "measured")
+    seconds = seconds_by_stage(job, evening)
+    ended = 0
+    for number in range(4):
+        job = copy_of(evening, tmp_path / f"home{number}")
+        if number == 0:
+            shutil.rmtree(job.home / "dagster")  # the history is begun anew, and killed at that
+        for stage in sorted(STAGES * 2, key=STAGES.index):
             tally.tried += 1
-            running = start(job)
+            mark, running = has_begun(stage), start(job)
             try:
-                wait_for(job, mark_of(stage), evening, running)
-                fill(disk)
-                printed, _ = running.communicate(timeout=300)
+                wait_for(
+                    job, lambda *a, m=mark, r=running: r.has_ended() or m(*a), evening, running
+                )
+                time.sleep(chance.uniform(0, seconds[stage]))
+                ended += running.has_ended()
             finally:
-                kill(running.pid)
-            assert running.returncode == 1, printed
-            assert said in printed, printed
-            assert "Traceback" not in printed
-            tally.published(job, evening)
-            (disk / "ballast").unlink()
-            tally.heals(job, clean)
-        finally:
-            subprocess.run(["umount", str(disk)], check=True)
-    tally.remark = ", ".join(STAGES)
+                running.kill()
+            tally.published(job, evening, clean)
+        tally.heals(job, clean)
+    tally.remark = f"8 times in each of {', '.join(STAGES)}; {ended} had just ended"
+    assert tally.tried - ended >= 20
+
+
+def seconds_by_stage(job: Job, evening: Job) -> dict[str, float]:
+    """Measure a run that nothing disturbs."""
+    marks, running = [has_begun(stage) for stage in STAGES], start(job)
+    times = []
+    for mark in marks:
+        wait_for(job, mark, evening, running)
+        times.append(time.monotonic())
+    assert running.wait() == 0
+    times.append(time.monotonic())
+    return {stage: times[i + 1] - times[i] for i, stage in enumerate(STAGES)}
+
+
+def test_dbt_alone_is_killed(job: Job, evening: Job, clean: Job, tally: Tally) -> None:
+    """As the kernel does with what takes too much memory: the night says so."""
+    tally.tried += 1
+    running = start(job)
+    try:
+        wait_for(job, is_in_the_midst_of("dbt"), evening, running)
+        [dbt] = [pid for pid in children(running.pid) if "dbt build" in command(pid)]
+        os.kill(dbt, signal.SIGKILL)
+        assert running.wait(120) == 1
+    finally:
+        running.kill()
+    assert "Stopped. Nothing was published, since not all holds:\n  dbt itself" in running.said()
+    tally.published(job, evening)
+    tally.heals(job, clean)
+
+
+def test_all_but_dbt_is_killed(job: Job, evening: Job, clean: Job, tally: Tally) -> None:
+    """It ends by itself, since nobody will use what it builds, and the next run need not wait."""
+    tally.tried += 1
+    running = start(job)
+    try:
+        wait_for(job, is_in_the_midst_of("dbt"), evening, running)
+        [dbt] = [pid for pid in children(running.pid) if "dbt build" in command(pid)]
+        os.kill(running.pid, signal.SIGKILL)
+        until = time.monotonic() + 10
+        while "dbt build" in command(dbt):
+            assert time.monotonic() < until, "dbt goes on"
+            time.sleep(0.05)
+    finally:
+        running.kill()
+    tally.published(job, evening)
+    tally.heals(job, clean)
+
+
+def children(pid: int) -> list[int]:
+    return [
+        int(child)
+        for task in Path(f"/proc/{pid}/task").glob("*/children")
+        for child in task.read_text().split()
+    ]
+
+
+def command(pid: int) -> str:
+    """The command line of a process; empty once it is dead."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except FileNotFoundError:
+        return ""
+
+
+@contextmanager
+def small_disk(folder: Path, evening: Job) -> Iterator[Path]:
+    """A disk of its own, three times as large as what lies on it before the night."""
+    size = sum(path.stat().st_size for path in evening.home.rglob("*") if path.is_file())
+    folder.mkdir(exist_ok=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={3 * size}", "tmpfs", str(folder)],
+        capture_output=True,
+    )
+    if mounted.returncode:
+        pytest.skip("no permission to mount a file system")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def fill(disk: Path) -> None:
     """Leave no byte free."""
-    with (disk / "ballast").open("wb") as ballast:
+    with (disk / "ballast").open("wb", buffering=0) as ballast:
         for size in (1024**2, 4096, 1):
             try:
                 while True:
                     ballast.write(b"\1" * size)
-                    ballast.flush()
             except OSError:
                 continue
 
 
-def test_damaged_warehouse(evening: Job, clean: Job, tmp_path: Path, tally: Tally) -> None:
-    chance, blocked = random.Random(SEED), 0
-    for number in range(5):
-        job = copy_of(evening, tmp_path / f"home{number}")
-        content = bytearray((job.home / "warehouse.duckdb").read_bytes())
-        if number == 0:
-            del content[len(content) // 2 :]
-        else:
-            # The headers, which are the first three blocks of 4 KiB, and then anywhere.
-            first = 0 if number == 1 else 12288
-            for _ in range(3 if number == 1 else 200):
-                place = chance.randrange(first, 12288 if number == 1 else len(content))
-                content[place : place + 16] = chance.randbytes(16)
-        (job.home / "warehouse.duckdb").write_bytes(content)
+@pytest.mark.parametrize(
+    ("stage", "expected"),
+    [
+        ("start", "No space left on device"),
+        ("history", "The night stopped: database or disk is full"),
+        ("ingestion", "Taking in "),
+        ("dbt", "Nothing was published, since not all holds"),
+        ("publication", "Publishing stopped: "),
+    ],
+)
+def test_disk_full(
+    stage: str, expected: str, evening: Job, clean: Job, tmp_path: Path, tally: Tally
+) -> None:
+    with small_disk(tmp_path / "disk", evening) as disk:
+        job = copy_of(evening, disk / "home")
         tally.tried += 1
-        done = job.run()
-        if done.returncode:
-            blocked += 1
-            tally.published(job, evening)
-            assert "delete it and run again" in " ".join(done.stdout.split()), done.stdout
-            (job.home / "warehouse.duckdb").unlink()
+        if stage == "start":
+            fill(disk)
+        running = Run(job.project, job.environment(), tmp_path / "said.txt")
+        try:
+            if stage == "history":
+                wait_for(job, has_begun_its_history, evening, running)
+            elif stage != "start":
+                wait_for(job, is_in_the_midst_of(stage), evening, running)
+            if stage != "start":
+                fill(disk)
+            assert running.wait() == 1, running.said()
+        finally:
+            running.kill()
+        said = running.said()
+        assert "Stopped" in said and "Traceback" not in said, said
+        tally.remark = said[said.index("Stopped") :].splitlines()[0].replace(str(disk), "")[:90]
+        tally.published(job, evening)
+        (disk / "ballast").unlink()
         tally.heals(job, clean)
-    tally.remark = f"{blocked} told, and healed once it was deleted"
+        assert expected in said, said
+
+
+def has_begun_its_history(job: Job, evening: Job) -> bool:
+    """Dagster has made the file for what this run will do."""
+
+    def runs(job: Job) -> set[str]:
+        return {path.name for path in (job.home / "dagster").rglob("*.db")}
+
+    return bool(runs(job) - runs(evening))
+
+
+def rubbish(chance: random.Random, content: bytes, *places: tuple[int, int]) -> bytes:
+    """Overwrite 16 bytes somewhere within each of the places, (first byte, last)."""
+    damaged = bytearray(content)
+    for first, last in places:
+        place = chance.randrange(first, last - 16)
+        damaged[place : place + 16] = chance.randbytes(16)
+    return bytes(damaged)
+
+
+def within_a_table(chance: random.Random, path: Path) -> bytes:
+    """Damage one block that is not read until its table is: DuckDB opens the file all the same."""
+    whole = path.read_bytes()
+    while True:
+        path.write_bytes(rubbish(chance, whole, (12288, len(whole))))
+        try:
+            with duckdb.connect(str(path)) as connection:
+                connection.execute("select count(columns(*)) from core.int_requests")
+        except duckdb.FatalException:
+            return path.read_bytes()
+        except duckdb.Error as error:
+            if "Corrupt" in str(error) and opens(path):
+                return path.read_bytes()
+
+
+def opens(path: Path) -> bool:
+    try:
+        duckdb.connect(str(path), read_only=True).close()
+    except duckdb.Error:
+        return False
+    return True
+
+
+# DuckDB's headers are its first three blocks of 4 KiB.
+WAREHOUSES: dict[str, Callable[[random.Random, Path], bytes]] = {
+    "cut in half": lambda chance, path: path.read_bytes()[: path.stat().st_size // 2],
+    "header": lambda chance, path: rubbish(chance, path.read_bytes(), *[(0, 12288)] * 3),
+    "anywhere": lambda chance, path: rubbish(
+        chance, path.read_bytes(), *[(12288, path.stat().st_size)] * 200
+    ),
+    "in a table": within_a_table,
+}
+
+
+def test_damaged_warehouse(evening: Job, clean: Job, tmp_path: Path, tally: Tally) -> None:
+    """It is put aside and built anew in the same night, whatever is damaged."""
+    chance = random.Random(SEED)
+    for number, damage in enumerate(WAREHOUSES.values()):
+        job = copy_of(evening, tmp_path / f"home{number}")
+        path = job.home / "warehouse.duckdb"
+        damaged = damage(chance, path)
+        path.write_bytes(damaged)
+        tally.tried += 1
+        said = tally.heals(job, clean)
+        assert f"{path} is damaged" in said
+        assert path.with_name("damaged_warehouse.duckdb").read_bytes() == damaged
+    tally.remark = ", ".join(WAREHOUSES)
 
 
 def test_damaged_parquet_in_raw(evening: Job, clean: Job, tmp_path: Path, tally: Tally) -> None:
+    """The message names the file, and both cures that it tells are true."""
     chance = random.Random(SEED)
-    for number, source in enumerate(("litellm", "gateway", "otel")):
+    for number, source in enumerate(("litellm", "gateway", "otel", "loads")):
         job = copy_of(evening, tmp_path / f"home{number}")
-        file = max((job.home / "raw" / source).glob("event_date=*/*.parquet"))
+        file = max((job.home / "raw" / source).rglob("*.parquet"))
         whole = file.read_bytes()
         damaged = whole[: len(whole) // 2] if number == 0 else bytearray(whole)
         if number == 1:
             damaged[-8:] = chance.randbytes(8)
-        if number == 2:
+        if number > 1:
             middle = len(whole) // 2
             damaged[middle // 2 : middle] = chance.randbytes(middle - middle // 2)
         file.write_bytes(damaged)
         tally.tried += 1
-        done = job.run()
-        assert done.returncode == 1, done.stdout
-        assert file.name in done.stdout, done.stdout
+        said = tally.stops(job, f"{file} is damaged", "Put it back from a backup of raw/")
         tally.published(job, evening)
-        # As one puts it back from a backup.
-        file.write_bytes(whole)
+        if number % 2:
+            file.write_bytes(whole)
+        else:
+            load = job.home / f"raw/loads/{file.stem.split('_')[0]}.parquet"
+            assert f"Without one, delete {load}" in said, said
+            load.unlink()
         tally.heals(job, clean)
 
 
-def test_clock_set_back(evening: Job, clean: Job, tmp_path: Path, tally: Tally) -> None:
-    if not shutil.which("faketime"):
-        pytest.skip("faketime is not installed")
-    job = copy_of(evening, tmp_path / "home")
+def test_lost_ledger(job: Job, evening: Job, clean: Job, tally: Tally) -> None:
+    """Events that no ledger names are not taken for what a crash left."""
     tally.tried += 1
-    set_back = ["faketime", "-f", "-90d", sys.executable, "-m", "orchestration"]
+    ledger = job.home / "raw/loads"
+    ledger.rename(job.home / "elsewhere")
+    tally.stops(job, f"The ledger {ledger} is empty")
+    tally.published(job, evening)
+    shutil.rmtree(ledger, ignore_errors=True)
+    (job.home / "elsewhere").rename(ledger)
+    tally.heals(job, clean)
+
+
+def test_clock_set_back(job: Job, evening: Job, clean: Job, tally: Tally) -> None:
+    """To a noon before the last events: they are not taken for rubbish that lies in the future."""
+    tally.tried += 1
+    set_back = ["faketime", "-f", "@2025-11-09 12:00:00", sys.executable, "-m", "orchestration"]
     done = subprocess.run(
         set_back, cwd=job.project, env=job.environment(), capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    tally.published(job, clean)
+    assert "is the clock of this machine right?" in done.stdout
+    tally.published(job, evening)
     tally.heals(job, clean)
 
 
@@ -262,9 +423,11 @@ def test_two_runs_at_once(evening: Job, clean: Job, tmp_path: Path, tally: Tally
     for number in range(2):
         job = copy_of(evening, tmp_path / f"home{number}")
         tally.tried += 1
-        runs = [start(job), start(job)]
-        said = [run.communicate(timeout=300)[0] for run in runs]
-        assert sorted(run.returncode for run in runs) == [0, 1], said
+        outputs = (tmp_path / f"said{number}a.txt", tmp_path / f"said{number}b.txt")
+        runs = [Run(job.project, job.environment(), output) for output in outputs]
+        codes = sorted(run.wait() for run in runs)
+        said = [run.said() for run in runs]
+        assert codes == [0, 1], said
         assert sum("Another run is at work" in text for text in said) == 1, said
         tally.published(job, clean)
         tally.heals(job, clean)

@@ -45,7 +45,7 @@ class Job:
             env=self.environment(**settings),
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=900,
         )
 
     def run(self, **settings: str) -> subprocess.CompletedProcess:
