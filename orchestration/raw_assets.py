@@ -21,6 +21,7 @@ from dagster import (
 from orchestration.ingestion import ledger_counts
 from orchestration.litellm_database import take_in
 from orchestration.lock import only_run
+from orchestration.mirroring import mirror_current
 from orchestration.progress import step
 from orchestration.settings import UserError, load_settings
 from orchestration.sources import SOURCES, Source
@@ -39,9 +40,22 @@ class Night:
     failures: list[UserError] = field(default_factory=list)
 
     def end(self) -> None:
-        """Fail, now that all the rest is done, if a source could not be taken in."""
+        """Have what is published on object storage too, where that is set.
+
+        Raises:
+            UserError: that could not be, or, now that all the rest is done, a source could not be
+                taken in.
+        """
+        reasons = []
         if self.failures:
-            raise UserError("\n".join(["Not every source was taken in.", *map(str, self.failures)]))
+            # Object storage that is out of reach fails each source in the same words.
+            reasons = ["Not every source was taken in.", *dict.fromkeys(map(str, self.failures))]
+        try:
+            mirror_current(settings)
+        except UserError as error:
+            reasons.append(str(error))
+        if reasons:
+            raise UserError("\n".join(reasons))
 
 
 @resource
