@@ -1,6 +1,7 @@
 """Landed files, in landing/ or on object storage as AI_USAGE_LANDING_URL says.
 
-Those on object storage are listed there, and each batch is fetched just before it is loaded.
+Those on object storage are listed there, and each batch is fetched just before it is loaded. What
+is read of LiteLLM's database is in landing/ in any case.
 """
 
 import hashlib
@@ -19,6 +20,7 @@ from orchestration.landing import (
 )
 from orchestration.settings import Settings, UserError
 from orchestration.sources import SOURCES, Source
+from orchestration.sources.spend_logs import FOLDER
 from orchestration.storage import NOT_ALLOWED, State, Storage, each
 
 
@@ -35,7 +37,8 @@ def list_landed_files(settings: Settings, source: Source) -> tuple[list[LandingF
     """
     if not settings.landing_url:
         return list_files(settings.landing, source)
-    files, ignored = [], []
+    of_database = list_files(settings.landing, source)[0]
+    files, ignored = [file for file in of_database if file.name.startswith(f"{FOLDER}/")], []
     for name, state in landing_storage(settings).list(source.name).items():
         path = PurePosixPath(name)
         if is_being_written(path) or any(part.startswith(".") for part in path.parts):
@@ -45,6 +48,11 @@ def list_landed_files(settings: Settings, source: Source) -> tuple[list[LandingF
         else:
             ignored.append(name)
     return sorted(files, key=lambda file: (file.modified_at, file.name)), sorted(ignored)
+
+
+def is_here(settings: Settings, file: LandingFile) -> bool:
+    """Whether it lies in landing/ itself."""
+    return file.path.is_relative_to(settings.landing)
 
 
 def refuse_if_nothing_ever_landed(settings: Settings) -> None:
@@ -83,7 +91,8 @@ def fetched(
     Raises:
         UserError: the object storage cannot be read, or lets nothing of the batch be read.
     """
-    if not settings.landing_url:
+    files = [file for file in batch if is_here(settings, file)]
+    if len(files) == len(batch):
         yield batch, []
         return
     storage = landing_storage(settings)
@@ -97,8 +106,8 @@ def fetched(
         return replace(file, **state.__dict__)
 
     with copies_folder(settings):
-        done = each(fetch, batch)
-        files = [file for file in done if isinstance(file, LandingFile)]
+        done = each(fetch, (file for file in batch if not is_here(settings, file)))
+        files += [file for file in done if isinstance(file, LandingFile)]
         unreadable = [file for file in done if not isinstance(file, LandingFile)]
         if not files and {why for _, why in unreadable} == {NOT_ALLOWED}:
             raise UserError(

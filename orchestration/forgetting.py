@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.fetching import landing_storage, list_landed_files
+from orchestration.fetching import is_here, landing_storage, list_landed_files
 from orchestration.files import quoted, sync, without_wildcards
 from orchestration.ingestion import new_files
 from orchestration.landing import LandingFile
@@ -98,18 +98,19 @@ def _search(settings: Settings, user_id: str, clean: Clean) -> list[str]:
 
 def _remove_landed(settings: Settings, user_id: str, clean: Clean) -> int:
     """Remove the landed files that name them, if raw/ has what was in these; return how many."""
+    paths, names = set(files_that_name(settings.landing, user_id)), set()
     if settings.landing_url:
         storage = landing_storage(settings)
-        named = set(objects_that_name(settings, storage, user_id, clean[storage.url]))
-        # Asked for after the search: whatever has changed meanwhile stays, and is found again.
-        names = named & {file.name for file in _files_taken_in(settings)}
-        storage.remove(names)
-        return len(names)
-    paths = set(files_that_name(settings.landing, user_id))
-    paths &= {file.path for file in _files_taken_in(settings)}
+        names.update(objects_that_name(settings, storage, user_id, clean[storage.url]))
+    # Asked for after the search: whatever has changed meanwhile stays, and is found again.
+    taken_in = _files_taken_in(settings)
+    paths &= {file.path for file in taken_in}
+    names &= {file.name for file in taken_in if not is_here(settings, file)}
     for path in paths:
         path.unlink()
-    return len(paths)
+    if names:
+        storage.remove(names)
+    return len(paths) + len(names)
 
 
 def _files_taken_in(settings: Settings) -> set[LandingFile]:

@@ -31,10 +31,16 @@ from orchestration.files import quoted, sync
 from orchestration.ingestion import Summary, ingest
 from orchestration.settings import Settings, UserError
 from orchestration.sources import MACROS, Source
-from orchestration.sources.spend_logs import COLUMNS_PRESENT, SESSION, URL, meaning, select_rows
+from orchestration.sources.spend_logs import (
+    COLUMNS_PRESENT,
+    FOLDER,
+    SESSION,
+    URL,
+    meaning,
+    select_rows,
+)
 
 _OVERLAP = "AI_USAGE_LITELLM_OVERLAP_HOURS"
-_FOLDER = "litellm/LiteLLM_SpendLogs"
 _ROWS_A_FILE = 50_000
 _CONNECT_TIMEOUT_S = "20"
 
@@ -67,7 +73,7 @@ def _land_new_rows(settings: Settings) -> tuple[int, int]:
     from adbc_driver_postgresql import dbapi
 
     overlap = _overlap()
-    folder = settings.landing / _FOLDER
+    folder = settings.landing / FOLDER
     writing = folder / ".writing.jsonl.zst"
     rows, files = 0, 0
     os.environ.setdefault("PGCONNECT_TIMEOUT", _CONNECT_TIMEOUT_S)
@@ -148,7 +154,7 @@ def _know_what_was_read(
             from (
                 select try_cast(text as json) as text
                 from read_parquet('{raw}/rejected/*.parquet')
-                where starts_with(landing_file, '{_FOLDER}/')
+                where starts_with(landing_file, '{FOLDER}/')
             )
             """
         )
@@ -156,7 +162,7 @@ def _know_what_was_read(
         return None
     (newest,) = connection.execute(
         f"select max(last_event_at) from read_parquet('{raw}/loads/*.parquet') "
-        f"where starts_with(landing_file, '{_FOLDER}/')"
+        f"where starts_with(landing_file, '{FOLDER}/')"
     ).fetchone()
     if newest is None:
         return None
@@ -168,7 +174,7 @@ def _know_what_was_read(
         insert into known
         select request_id, started_at
         from read_parquet('{raw}/litellm/*/*.parquet', hive_types = {{'event_date': date}})
-        where event_date >= cast($since as date) and starts_with(landing_file, '{_FOLDER}/')
+        where event_date >= cast($since as date) and starts_with(landing_file, '{FOLDER}/')
         """,
         {"since": since},
     )

@@ -43,7 +43,8 @@ def _fill_from_examples_if_empty(settings: Settings) -> None:
         UserError: files land on object storage, and none ever has.
     """
     if settings.landing_url:
-        refuse_if_nothing_ever_landed(settings)
+        if not litellm_database.is_set():
+            refuse_if_nothing_ever_landed(settings)
         return
     anything = any(path.is_file() for path in settings.landing.rglob("*"))
     anything = anything or litellm_database.is_set()

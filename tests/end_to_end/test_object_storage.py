@@ -35,6 +35,7 @@ GATEWAY = (
     '{"request_id": "r%d", "requested_at": "2025-11-01T12:00:00Z", "provider": "openai", '
     '"model": "gpt-4o", "input_tokens": 10, "output_tokens": 5}\n'
 )
+LITELLM = {"model": "gpt-4o", "prompt_tokens": 10, "completion_tokens": 5, "metadata": {}}
 ALL, LIST_ONLY = "s3:*", "s3:ListBucket"
 MIRROR = (
     "from orchestration.mirroring import mirror_current\n"
@@ -505,6 +506,21 @@ def test_names_are_only_names(warehouse: Warehouse, remote: Callable[[str, str],
     assert take_in(warehouse).files == 0
     remote("gateway/day/one.jsonl", GATEWAY % 2 + GATEWAY % 3)
     assert take_in(warehouse).accepted == 2
+
+
+def test_beside_the_database_of_litellm(
+    warehouse: Warehouse, remote: Callable[[str, str], None]
+) -> None:
+    """What is read of it lands here, where else nothing is taken in."""
+    line = json.dumps({"id": "%d", "startTime": 1762000000.5, "endTime": 1762000001.5} | LITELLM)
+    remote("litellm/LiteLLM_SpendLogs/one.jsonl", line % 1)
+    warehouse.write("litellm/LiteLLM_SpendLogs/two.jsonl", line % 2)
+    warehouse.write("litellm/three.jsonl", line % 3)
+    assert warehouse.ingest()["litellm"].accepted == 2
+    names = ["litellm/LiteLLM_SpendLogs/one.jsonl", "litellm/LiteLLM_SpendLogs/two.jsonl"]
+    assert [name for name, _ in ledger(warehouse)] == names
+    assert warehouse.ingest()["litellm"].files == 0
+    assert (warehouse.landing / names[1]).exists()
 
 
 def test_an_object_that_changes_while_it_is_fetched(
