@@ -3,7 +3,7 @@
     versions/<time>/            the current version and the one before, as in published/
     current.json                names both; changes only when all of a version is there
     reports.duckdb, parquet/,   the current version by names that stay, written one after the
-    page/                       other: "fixed_names" in current.json is null meanwhile
+    page/, data_docs/           other: "fixed_names" in current.json is null meanwhile
 
 A copy that is cut off is taken up by the next run, whether or not that has anything new.
 """
@@ -16,7 +16,7 @@ from orchestration.progress import step
 from orchestration.settings import Settings, UserError
 from orchestration.storage import Storage
 
-_FIXED_NAMES = ("reports.duckdb", "parquet", "page")
+FIXED_NAMES = ("reports.duckdb", "parquet", "page", "data_docs")
 
 
 def publish_storage(settings: Settings) -> Storage:
@@ -79,12 +79,12 @@ def mirror(settings: Settings, current: Path, previous: Path | None) -> None:
         storage.write_json("current.json", {**versions, "fixed_names": None})
 
         files = _files(current)
-        fixed = {name: path for name, path in files.items() if name.split("/")[0] in _FIXED_NAMES}
+        fixed = {name: path for name, path in files.items() if name.split("/")[0] in FIXED_NAMES}
         storage.put(fixed)
         # Only what a version of ours has put there: others may keep files beside them.
         ours = [name for name in stored if re.match(r"versions/\d{8}T\d{12}/", name)]
         before = {name.split("/", 2)[2] for name in ours}
-        storage.remove(n for n in before - set(fixed) if n.split("/")[0] in _FIXED_NAMES)
+        storage.remove(n for n in before - set(fixed) if n.split("/")[0] in FIXED_NAMES)
         storage.remove(name for name in ours if name not in wanted)
         storage.write_json("current.json", {**versions, "fixed_names": current.name})
         progress.result = f"{len(missing) + len(fixed):,} files to {settings.publish_url}"

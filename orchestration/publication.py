@@ -26,7 +26,7 @@ from orchestration.data_docs import build_data_docs
 from orchestration.files import sync
 from orchestration.fingerprints import core_fingerprint
 from orchestration.lock import only_run
-from orchestration.mirroring import mirror
+from orchestration.mirroring import FIXED_NAMES, mirror
 from orchestration.settings import Settings, UserError
 
 
@@ -143,7 +143,7 @@ def publish(settings: Settings, models: list[dict], inputs: str) -> Build:
         ) from error
 
     previous = settings.published / "previous"
-    for name in ("reports.duckdb", "parquet", "page", "data_docs"):
+    for name in FIXED_NAMES:
         if not (settings.published / name).is_symlink():
             _point(settings.published / name, Path("current", name))
     if build.users_are_hidden and before and not before.users_are_hidden:
