@@ -1,34 +1,35 @@
-"""A person leaves everything under AI_USAGE_HOME; what they used stays, as that of nobody.
+"""A person leaves everything here and on object storage; what they used stays, as that of nobody.
 
 Their requests are kept under the user `(forgotten)`: what the organisation spent does not change
 because somebody has left. Landed files that name them go, since raw/ holds what was in these.
 """
 
-import json
-import os
-import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import duckdb
 
 from orchestration.archive import archive_files
+from orchestration.fetching import is_here, landing_storage, list_landed_files
 from orchestration.files import quoted, sync, without_wildcards
 from orchestration.forgetting_archive import query_renamed
 from orchestration.ingestion import new_files
-from orchestration.landing import UnreadableFileError, list_files, open_file
+from orchestration.landing import LandingFile
 from orchestration.litellm_database import take_in
 from orchestration.lock import only_run
+from orchestration.mirroring import mirror_current, publish_storage
 from orchestration.night import run
 from orchestration.progress import console, step
 from orchestration.rebuild import mark_for_rebuild
+from orchestration.searching import files_that_name, objects_that_name
 from orchestration.settings import Settings, UserError
 from orchestration.sources import SOURCES
+from orchestration.storage import State
 
 FORGOTTEN = "(forgotten)"
-_CHUNK_BYTES = 16 * 1024**2
-_AS_WRITTEN = "hive_partitioning = false, binary_as_string = true"
+# Objects that are known not to name a person, by name, at each address.
+Clean = dict[str, dict[str, State]]
 
 
 def forget(settings: Settings, user_id: str) -> None:
@@ -45,12 +46,16 @@ def forget(settings: Settings, user_id: str) -> None:
 
         # Days past retention know them by no other name.
         names[hidden(user_id, settings.hiding_key)] = hidden(FORGOTTEN, settings.hiding_key)
+    clean: Clean = {}
+    places = " or ".join(
+        filter(None, (str(settings.home), settings.landing_url, settings.publish_url))
+    )
     with only_run(settings):
         with step("search") as progress:
-            named = list(files_that_name(settings.home, *names))
+            named = _search(settings, names, clean)
             progress.result = f"{len(named):,} files name them"
         if not named:
-            raise UserError(f"Nothing in {settings.home} names the user {user_id!r}.")
+            raise UserError(f"Nothing in {places} names the user {user_id!r}.")
         with step("forget") as progress:
             # What is not in raw/ yet would be lost with the landed file, or come back by night.
             for source in SOURCES:
@@ -62,88 +67,65 @@ def forget(settings: Settings, user_id: str) -> None:
             )
             rewritten += _rewrite_archive(settings, names)
             _clear_rejected(settings, user_id)
-            landed = _files_taken_in(settings) & set(files_that_name(settings.landing, user_id))
-            for path in landed:
-                path.unlink()
+            landed = _remove_landed(settings, names, clean)
             # Made anew from raw/, rather than changed: a database keeps what was deleted in it.
             mark_for_rebuild(settings)
             settings.warehouse.unlink(missing_ok=True)
             progress.result = (
-                f"{rewritten:,} files in raw/ and archive/ rewritten, "
-                f"{len(landed):,} landed files removed"
+                f"{rewritten:,} files in raw/ and archive/ rewritten, {landed:,} files removed"
             )
     run(settings)
     with only_run(settings):
         _remove_previous_version(settings)
+        mirror_current(settings)
         # The history of runs may hold rows that failed a test.
         for folder in (settings.home / "dagster", settings.home / "dbt"):
             if any(files_that_name(folder, *names)):
                 shutil.rmtree(folder)
-        left = list(files_that_name(settings.home, *names))
+        left = _search(settings, names, clean)
     if left:
-        files = "\n  ".join(str(path) for path in left)
+        files = "\n  ".join(left)
         raise UserError(
             f"These files still name {user_id!r}, or cannot be read to see whether they do; please "
             f"look at them:\n  {files}"
         )
-    console.print(f"\nNothing in {settings.home} names them; what they used is {FORGOTTEN}'s.")
+    console.print(f"\nNothing in {places} names them; what they used is {FORGOTTEN}'s.")
 
 
-def files_that_name(folder: Path, *names: str) -> Iterator[Path]:
-    """Search every file, unpacked, for one of the names as a word of its own."""
-    # As it is, and as JSON may write it.
-    in_json = {json.dumps(name, ensure_ascii=is_ascii) for name in names for is_ascii in (0, 1)}
-    spelled = {*names, *(text[1:-1] for text in in_json)}
-    # What both Python and DuckDB, which has no lookbehind, understand.
-    pattern = rf"(^|[^0-9A-Za-z_])({'|'.join(map(re.escape, sorted(spelled)))})([^0-9A-Za-z_]|$)"
-    for parent, _, files in os.walk(folder):
-        for path in (Path(parent, name) for name in sorted(files)):
-            if not path.is_symlink() and path.is_file() and _names(path, pattern):
-                yield path
+def _search(settings: Settings, names: Iterable[str], clean: Clean) -> list[str]:
+    """Return what names them, on disk and on object storage."""
+    found = [str(path) for path in files_that_name(settings.home, *names)]
+    for url, storage in (
+        (settings.landing_url, landing_storage),
+        (settings.publish_url, publish_storage),
+    ):
+        if url:
+            known = clean.setdefault(url, {})
+            objects = objects_that_name(settings, storage(settings), names, known)
+            found += [f"{url}/{name}" for name in objects]
+    return found
 
 
-def _names(path: Path, pattern: str) -> bool:
-    try:
-        if path.suffix == ".parquet":
-            relation = f"read_parquet('{quoted(without_wildcards(path))}', {_AS_WRITTEN})"
-            with duckdb.connect() as connection:
-                return _matches(connection, relation, pattern)
-        if path.suffix == ".duckdb":
-            with duckdb.connect(str(path), read_only=True) as connection:
-                tables = connection.execute(
-                    'select format(\'"{}"."{}"\', schema_name, table_name) from duckdb_tables()'
-                ).fetchall()
-                return any(_matches(connection, table, pattern) for (table,) in tables)
-    except duckdb.Error:
-        pass  # no such file after all: its bytes are searched
-    expression = re.compile(pattern.encode())
-    try:
-        with open_file(path) as stream:
-            before = b""
-            while chunk := stream.read(_CHUNK_BYTES):
-                if expression.search(before + chunk):
-                    return True
-                before = chunk[-1024:]
-    except UnreadableFileError:
-        return True  # for all that can be known
-    return False
+def _remove_landed(settings: Settings, people: Iterable[str], clean: Clean) -> int:
+    """Remove the landed files that name them, if raw/ has what was in these; return how many."""
+    paths, names = set(files_that_name(settings.landing, *people)), set()
+    if settings.landing_url:
+        storage = landing_storage(settings)
+        names.update(objects_that_name(settings, storage, people, clean[storage.url]))
+    # Asked for after the search: whatever has changed meanwhile stays, and is found again.
+    taken_in = _files_taken_in(settings)
+    paths &= {file.path for file in taken_in}
+    names &= {file.name for file in taken_in if not is_here(settings, file)}
+    for path in paths:
+        path.unlink()
+    if names:
+        storage.remove(names)
+    return len(paths) + len(names)
 
 
-def _matches(connection: duckdb.DuckDBPyConnection, relation: str, pattern: str) -> bool:
-    columns = [
-        f'regexp_matches(cast("{name}" as varchar), $pattern)'
-        for name, kind, *_ in connection.execute(f"describe from {relation}").fetchall()
-        if "VARCHAR" in kind or kind == "JSON"
-    ]
-    if not columns:
-        return False
-    found = f"select 1 from {relation} where {' or '.join(columns)} limit 1"
-    return connection.execute(found, {"pattern": pattern}).fetchone() is not None
-
-
-def _files_taken_in(settings: Settings) -> set[Path]:
-    files = {file.path for source in SOURCES for file in list_files(settings.landing, source)[0]}
-    return files - {file.path for source in SOURCES for file in new_files(settings, source)[0]}
+def _files_taken_in(settings: Settings) -> set[LandingFile]:
+    files = {file for source in SOURCES for file in list_landed_files(settings, source)[0]}
+    return files - {file for source in SOURCES for file in new_files(settings, source)[0]}
 
 
 def _rewrite(settings: Settings, path: Path, user_id: str) -> bool:

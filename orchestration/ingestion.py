@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 import duckdb
 
 from orchestration.damage import reading_raw
+from orchestration.fetching import fetched, list_landed_files
 from orchestration.files import quoted
 from orchestration.landing import (
     LandingFile,
     UnreadableFileError,
     check_compression,
     check_time,
-    list_files,
 )
 from orchestration.loading import load
 from orchestration.settings import Settings, UserError
@@ -95,7 +95,8 @@ def ingest(
     `on_progress` is called with the number of files done and of files in all.
 
     Raises:
-        UserError: a load did not meet its expectations, or could not be written.
+        UserError: a load did not meet its expectations, or could not be written; or the object
+            storage that the files land on cannot be read.
     """
     remove_unfinished_loads(settings)
     summary = Summary()
@@ -103,16 +104,18 @@ def ingest(
     done = 0
     for number, batch in enumerate(_batches(new)):
         readable = []
-        for file in batch:
-            try:
-                check_time(file)
-                check_compression(file)
-                readable.append(file)
-            except UnreadableFileError as error:
-                summary.unreadable.append((file.name, str(error)))
         load_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{source.name}-{number}"
         try:
-            loaded = load(settings, source, readable, load_id) if readable else None
+            with fetched(settings, batch) as (files, unreadable):
+                summary.unreadable += unreadable
+                for file in files:
+                    try:
+                        check_time(file)
+                        check_compression(file)
+                        readable.append(file)
+                    except UnreadableFileError as error:
+                        summary.unreadable.append((file.name, str(error)))
+                loaded = load(settings, source, readable, load_id) if readable else None
         except (duckdb.IOException, duckdb.OutOfMemoryException, OSError) as error:
             # The night goes on without this source, and must not build on half a load.
             remove_unfinished_loads(settings)
@@ -137,8 +140,11 @@ def new_files(settings: Settings, source: Source) -> tuple[list[LandingFile], li
     """List a source's files that the ledger does not know in their present state.
 
     The second list names files of an unknown kind.
+
+    Raises:
+        UserError: the object storage that the files land on cannot be read.
     """
-    files, ignored = list_files(settings.landing, source)
+    files, ignored = list_landed_files(settings, source)
     known = _ledger(settings)
     new = [f for f in files if (f.name, f.size_bytes, f.modified_at) not in known]
     return new, ignored

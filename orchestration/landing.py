@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import BinaryIO
 
 from backports import zstd
@@ -26,13 +26,18 @@ csv.field_size_limit(LONGEST_LINE_BYTES)
 
 @dataclass(frozen=True)
 class LandingFile:
-    """A landed file as it was when the folder was listed; `name` is relative to the folder."""
+    """A landed file as it was when the folder was listed; `name` is relative to the folder.
+
+    Of one on object storage `path` is where its copy is while it is loaded, and `tag` the storage's
+    own word for its content.
+    """
 
     path: Path
     name: str
     format: str
     size_bytes: int
     modified_at: datetime
+    tag: str = ""
 
 
 class UnreadableFileError(Exception):
@@ -49,17 +54,27 @@ def list_files(landing: Path, source: Source) -> tuple[list[LandingFile], list[s
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
             path = Path(folder, name)
-            if name.startswith(".") or path.suffix in (".tmp", ".part"):
+            if is_being_written(path):
                 continue
-            bare = path.with_suffix("") if path.suffix in _COMPRESSIONS else path
             relative = path.relative_to(landing).as_posix()
-            status = _status(path)
-            if bare.suffix not in source.formats or not status:
+            kind, status = format_of(path, source), _status(path)
+            if not kind or not status:
                 ignored.append(relative.encode(errors="replace").decode())
                 continue
             modified_at = datetime.fromtimestamp(status.st_mtime, UTC)
-            files.append(LandingFile(path, relative, bare.suffix, status.st_size, modified_at))
+            files.append(LandingFile(path, relative, kind, status.st_size, modified_at))
     return sorted(files, key=lambda file: (file.modified_at, file.name)), sorted(ignored)
+
+
+def is_being_written(path: PurePath) -> bool:
+    """Whether a file's name says that it is hidden, or not there as a whole yet."""
+    return path.name.startswith(".") or path.suffix in (".tmp", ".part")
+
+
+def format_of(path: PurePath, source: Source) -> str | None:
+    """Return .jsonl, .csv or such of a file that the source takes, compressed or not; or None."""
+    bare = path.with_suffix("") if path.suffix in _COMPRESSIONS else path
+    return bare.suffix if bare.suffix in source.formats else None
 
 
 def _status(path: Path) -> os.stat_result | None:

@@ -32,10 +32,16 @@ from orchestration.files import quoted, sync
 from orchestration.ingestion import Summary, ingest
 from orchestration.settings import Settings, UserError
 from orchestration.sources import MACROS, Source
-from orchestration.sources.spend_logs import COLUMNS_PRESENT, SESSION, URL, meaning, select_rows
+from orchestration.sources.spend_logs import (
+    COLUMNS_PRESENT,
+    FOLDER,
+    SESSION,
+    URL,
+    meaning,
+    select_rows,
+)
 
 _OVERLAP = "AI_USAGE_LITELLM_OVERLAP_HOURS"
-FOLDER = "litellm/LiteLLM_SpendLogs"
 _ROWS_A_FILE = 50_000
 _STARTED_AT = 'as_time(fetched."startTime")'
 _CONNECT_TIMEOUT_S = "20"

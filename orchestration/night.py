@@ -14,6 +14,7 @@ import duckdb
 from orchestration import litellm_database
 from orchestration.alerts import check_alert_settings, night_failed
 from orchestration.dagster_home import prepare_dagster
+from orchestration.fetching import refuse_if_nothing_ever_landed
 from orchestration.lock import only_run
 from orchestration.progress import console, step
 from orchestration.publication import Build, published_build
@@ -44,7 +45,15 @@ def run(settings: Settings, config: dict | None = None) -> None:
 
 
 def _fill_from_examples_if_empty(settings: Settings) -> None:
-    """Have something to look at: 90 days of an invented organisation of about 40 users."""
+    """Have something to look at: 90 days of an invented organisation of about 40 users.
+
+    Raises:
+        UserError: files land on object storage, and none ever has.
+    """
+    if settings.landing_url:
+        if not litellm_database.is_set():
+            refuse_if_nothing_ever_landed(settings)
+        return
     anything = any(path.is_file() for path in settings.landing.rglob("*"))
     anything = anything or litellm_database.is_set()
     # An organisation may have cleared landing/ of what was taken in.
@@ -141,6 +150,8 @@ def _tell(settings: Settings, build: Build | None, before: Build | None) -> None
         ("data_docs/index.html", "what Great Expectations found"),
     ):
         console.print(f"  {published}/{name:<22}{purpose}")
+    if settings.publish_url:
+        console.print(f"  and the same under {settings.publish_url}")
     if requests:
         console.print(
             f"\n{requests:,} requests of {users:,} users, {tokens:,} tokens, "

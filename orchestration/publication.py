@@ -6,6 +6,8 @@
     published/reports.duckdb        always of the current version, and so is
     published/parquet, page, data_docs
 
+mirroring.py copies it to object storage.
+
 One link is swapped, so tables and files of different nights are never seen beside each other, and
 whoever has the version before open keeps it.
 """
@@ -26,6 +28,7 @@ from orchestration.data_docs import build_data_docs
 from orchestration.files import sync
 from orchestration.fingerprints import core_fingerprint
 from orchestration.lock import only_run
+from orchestration.mirroring import FIXED_NAMES, mirror
 from orchestration.settings import Settings, UserError
 
 
@@ -146,7 +149,7 @@ def publish(settings: Settings, models: list[dict], inputs: str) -> Build:
         ) from error
 
     previous = settings.published / "previous"
-    for name in ("reports.duckdb", "parquet", "page", "data_docs"):
+    for name in FIXED_NAMES:
         if not (settings.published / name).is_symlink():
             _point(settings.published / name, Path("current", name))
     hides_more = build.users_are_hidden and before and not before.users_are_hidden
@@ -170,13 +173,16 @@ def roll_back(settings: Settings) -> Build:
     The next night publishes anew: what was wrong should be put right before.
 
     Raises:
-        UserError: there is no version before, or a run is at work.
+        UserError: there is no version before, a run is at work, or object storage, where the
+            version is published too, cannot be written; then nothing is changed here.
     """
     current, previous = settings.published / "current", settings.published / "previous"
     with only_run(settings):
         if not (previous / "build.json").exists():
             raise UserError(f"There is no version before the one in {settings.published}.")
         wrong, right = current.readlink(), previous.readlink()
+        # First what can fail. Said again, this is done again.
+        mirror(settings, previous.resolve(), current.resolve())
         _point(current, right)
         _point(previous, wrong)
     return published_build(settings)

@@ -23,6 +23,7 @@ from orchestration.dbt import archived_models, project
 from orchestration.ingestion import ledger_counts
 from orchestration.litellm_database import take_in
 from orchestration.lock import only_run
+from orchestration.mirroring import mirror_current
 from orchestration.progress import step
 from orchestration.retention import drop_past_retention
 from orchestration.settings import UserError, load_settings
@@ -42,9 +43,22 @@ class Night:
     failures: list[UserError] = field(default_factory=list)
 
     def end(self) -> None:
-        """Fail, now that all the rest is done, if something could not be done."""
+        """Have what is published on object storage too, where that is set.
+
+        Raises:
+            UserError: that could not be, or, now that all the rest is done, a source could not be
+                taken in.
+        """
+        reasons = []
         if self.failures:
-            raise UserError("\n".join(["All else was done, but:", *map(str, self.failures)]))
+            # Object storage that is out of reach fails each source in the same words.
+            reasons = ["All else was done, but:", *dict.fromkeys(map(str, self.failures))]
+        try:
+            mirror_current(settings)
+        except UserError as error:
+            reasons.append(str(error))
+        if reasons:
+            raise UserError("\n".join(reasons))
 
 
 @resource

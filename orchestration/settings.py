@@ -34,6 +34,9 @@ class Settings:
     hiding_key: str | None = field(repr=False, default=None)
     # 0 where requests are kept for ever.
     retention_days: int = 0
+    # s3://, gs:// or az://, without an end slash and without a secret; None where all is on disk.
+    landing_url: str | None = None
+    publish_url: str | None = None
 
     @property
     def landing(self) -> Path:
@@ -121,7 +124,17 @@ def load_settings() -> Settings:
         )
 
     home = Path(os.environ.get("AI_USAGE_HOME") or PROJECT / "data").expanduser().resolve()
-    settings = Settings(home, zone, int(minutes), addresses, hiding_key, int(days))
+    landing_url, publish_url = map(_storage_url, ("AI_USAGE_LANDING_URL", "AI_USAGE_PUBLISH_URL"))
+    if landing_url and publish_url:
+        shorter, longer = sorted((f"{landing_url}/", f"{publish_url}/"), key=len)
+        if longer.startswith(shorter):
+            raise UserError(
+                "AI_USAGE_LANDING_URL and AI_USAGE_PUBLISH_URL lie within each other. Set them to "
+                "two folders, such as s3://bucket/landing and s3://bucket/published."
+            )
+    settings = Settings(
+        home, zone, int(minutes), addresses, hiding_key, int(days), landing_url, publish_url
+    )
     for folder in (settings.landing, settings.raw, settings.published, home / "tmp"):
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -132,6 +145,21 @@ def load_settings() -> Settings:
     # dbt reads its paths and settings from the environment too.
     os.environ["AI_USAGE_HOME"] = str(home)
     return settings
+
+
+def _storage_url(name: str) -> str | None:
+    """Return an address on object storage, which is shown to people and so holds no secret."""
+    url = os.environ.get(name, "").strip().rstrip("/")
+    if not url:
+        return None
+    # What is wrong is not shown: it may be a password.
+    if not re.fullmatch(r"(s3|gs|az)://[\w.-]+(/[^\s/?#@*\[\]]+)*", url):
+        raise UserError(
+            f"{name} is no address like s3://bucket/folder, gs://bucket/folder or "
+            "az://container/folder. It holds no key or password: these have environment variables "
+            "of their own, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+        )
+    return url
 
 
 def _unwritable(folder: Path, why: str | None) -> str:

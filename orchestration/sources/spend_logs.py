@@ -10,6 +10,8 @@ from pathlib import Path
 from orchestration.settings import UserError
 
 URL = "AI_USAGE_LITELLM_DATABASE_URL"
+# Where in landing/ what was read of it is put, wherever else files land.
+FOLDER = "litellm/LiteLLM_SpendLogs"
 
 _ROWS = Path(__file__).with_name("spend_logs.sql").read_text()
 # These came with later versions of LiteLLM; without metadata there are no tokens to report.
