@@ -3,14 +3,17 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 
+from orchestration.archive import archive_files
+from orchestration.fetching import list_landed_files
 from orchestration.files import quoted
+from orchestration.fingerprints import BuiltFrom, note_built_from
 from orchestration.progress import console
 from orchestration.settings import Settings, UserError
+from orchestration.sources import SOURCES
 
 # What DuckDB says of its own file, or of the .wal beside it.
 _DAMAGE = re.compile(
@@ -22,10 +25,11 @@ _DAMAGE = re.compile(
 def put_aside(settings: Settings, error: duckdb.Error) -> bool:
     """Rename the warehouse, of which DuckDB says this, if that means that it is damaged.
 
-    The next build makes a new one from raw/, without which it holds nothing.
+    The next build makes a new one from raw/ and archive/: it holds nothing that they do not.
     """
     if not (damage := _DAMAGE.search(str(error))):
         return False
+    note_built_from(settings, BuiltFrom())
     # Renamed and not deleted: whoever has it open keeps it.
     for path in (settings.warehouse, settings.warehouse.with_name("warehouse.duckdb.wal")):
         if path.exists():
@@ -53,10 +57,10 @@ def put_aside_if_damaged(settings: Settings) -> bool:
 
 
 def damaged_raw_files(settings: Settings) -> str:
-    """Name the Parquet files of raw/ that cannot be read to their end, and say what to do."""
+    """Name the files of raw/ and archive/ that cannot be read to their end; say what to do."""
     said = []
     with duckdb.connect() as connection:
-        for path in sorted(settings.raw.glob("[!.]*/**/*.parquet")):
+        for path in (*sorted(settings.raw.glob("[!.]*/**/*.parquet")), *archive_files(settings)):
             try:
                 connection.execute(f"select sum(hash(columns(*))) from '{quoted(path)}'")
             except duckdb.Error as error:
@@ -66,6 +70,8 @@ def damaged_raw_files(settings: Settings) -> str:
 
 
 def _cure(settings: Settings, path: Path) -> str:
+    if path.is_relative_to(settings.archive):
+        return "Put it back from a backup of archive/ and run again: nothing else has its days."
     ledger = settings.raw / "loads" / f"{path.stem.split('_')[0]}.parquet"
     again = (
         f"delete {ledger}: the next run removes all else of that load, and takes in again what is "
@@ -76,9 +82,14 @@ def _cure(settings: Settings, path: Path) -> str:
         with duckdb.connect() as connection:
             query = f"select landing_file, size_bytes, landed_at from '{quoted(ledger)}'"
             files = connection.execute(query).fetchall()
-    except duckdb.Error:
-        return f"{backup}, {again}. Which files those should be is not known any more."
-    gone = [file[0] for file in files if not _is_in_landing(settings, *file)]
+        landed = {
+            (file.name, file.size_bytes, file.modified_at.replace(tzinfo=None))
+            for source in SOURCES
+            for file in list_landed_files(settings, source)[0]
+        }
+    except (duckdb.Error, UserError):
+        return f"{backup}, {again}. Which files those should be cannot be told now."
+    gone = [file[0] for file in files if file not in landed]
     if not gone:
         return f"{backup}, {again}, which has all {len(files):,} files that the load is made of."
     return (
@@ -86,15 +97,6 @@ def _cure(settings: Settings, path: Path) -> str:
         f"{len(gone):,} of the {len(files):,} files that the load is made of, such as {gone[0]}; "
         f"then {again}."
     )
-
-
-def _is_in_landing(settings: Settings, name: str, size_bytes: int, landed_at: datetime) -> bool:
-    try:
-        status = (settings.landing / name).stat()
-    except OSError:
-        return False
-    modified_at = datetime.fromtimestamp(status.st_mtime, UTC).replace(tzinfo=None)
-    return (status.st_size, modified_at) == (size_bytes, landed_at)
 
 
 @contextmanager

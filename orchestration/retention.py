@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from orchestration.archive import archived_through, is_archived
+from orchestration.damage import put_aside_if_damaged
 from orchestration.files import quoted, sync, without_wildcards
 from orchestration.fingerprints import built_from, fingerprint
 from orchestration.litellm_database import FOLDER
@@ -97,6 +98,7 @@ def compact_warehouse(settings: Settings) -> None:
         fresh.replace(settings.warehouse)
     except (OSError, duckdb.Error) as error:
         fresh.unlink(missing_ok=True)
+        put_aside_if_damaged(settings)
         raise UserError(
             f"{settings.warehouse} could not be rid of requests past retention: {error}. What was "
             "published before still stands; put that right and run again."
@@ -136,6 +138,7 @@ def _archive(settings: Settings, models: list[dict], after: date, through: date)
         folder.replace(settings.archive / str(through))
         sync(settings.archive)
     except (OSError, duckdb.Error) as error:
+        put_aside_if_damaged(settings)
         raise UserError(
             f"Days past retention could not be archived: {error}. Nothing was removed; put that "
             "right and run again."

@@ -215,7 +215,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             table.add_row(*map(str, row))
         terminalreporter.write_line("")
         with io.StringIO() as text:
-            Console(file=text, width=150).print(table)
+            Console(file=text, width=150, markup=False).print(table)
             terminalreporter.write(text.getvalue())
 
 

@@ -106,7 +106,8 @@ class Tally:
 @pytest.fixture
 def tally(request: pytest.FixtureRequest) -> Iterator[Tally]:
     """Nothing lost, nothing twice, nothing wrong published. conftest prints them all."""
-    tally = Tally(request.node.name.removeprefix("test_").replace("_", " "))
+    name = request.node.name.removeprefix("test_").replace("_", " ")
+    tally = Tally(name.replace("[", ": ").rstrip("]"))
     request.node.user_properties.append(("tally", tally.__dict__))
     yield tally
     assert (tally.lost, tally.duplicated, tally.wrongly_published) == (0, 0, 0)
