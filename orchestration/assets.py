@@ -40,8 +40,7 @@ from orchestration.orphan import STARTED_BY
 from orchestration.progress import step
 from orchestration.publication import publish, published_build, what_was_published
 from orchestration.raw_assets import nightly, settings
-from orchestration.rebuild import mark_for_rebuild
-from orchestration.retention import compact_warehouse
+from orchestration.rebuild import compact_warehouse, mark_for_rebuild
 from orchestration.settings import UserError
 
 dbt_project = project()

@@ -1,7 +1,6 @@
 """LiteLLM's table of requests, read straight from its PostgreSQL database.
 
-    AI_USAGE_LITELLM_DATABASEURL    postgresql://user:password@host:port/database; from the
-                                     environment alone, since it holds a password
+    AI_USAGE_LITELLM_DATABASE_URL    postgresql://user:password@host:port/database
     AI_USAGE_LITELLM_OVERLAP_HOURS   how far behind the newest known row it is read; 48 if not set
 
 Rows that raw/ does not hold land as files in landing/litellm/LiteLLM_SpendLogs, which are taken in

@@ -1,9 +1,11 @@
-"""Days built anew on demand, although nothing of them has changed."""
+"""What is made anew although nothing of it has changed: days on demand, or the whole file."""
 
 from datetime import date
 
 import duckdb
 
+from orchestration.damage import put_aside_if_damaged
+from orchestration.files import quoted, sync
 from orchestration.fingerprints import BuiltFrom, built_from, note_built_from
 from orchestration.lock import wait_for_warehouse
 from orchestration.settings import Settings, UserError
@@ -38,3 +40,30 @@ def mark_for_rebuild(
                 "update core.int_requests set version = null where usage_date between ? and ?",
                 [first, last],
             )
+
+
+def compact_warehouse(settings: Settings) -> None:
+    """Write the warehouse anew: a database keeps what was deleted in it.
+
+    Raises:
+        UserError: it could not be written.
+    """
+    wait_for_warehouse(settings)
+    fresh = settings.home / "tmp" / "warehouse.duckdb"
+    fresh.unlink(missing_ok=True)
+    try:
+        with duckdb.connect(str(settings.warehouse)) as connection:
+            connection.execute(f"set temp_directory = '{quoted(settings.home / 'tmp')}'")
+            connection.execute(f"attach '{quoted(fresh)}' as fresh")
+            connection.execute(f'copy from database "{settings.warehouse.stem}" to fresh')
+            connection.execute("detach fresh")
+        sync(fresh)
+        fresh.replace(settings.warehouse)
+    except (OSError, duckdb.Error) as error:
+        fresh.unlink(missing_ok=True)
+        put_aside_if_damaged(settings)
+        raise UserError(
+            f"{settings.warehouse} could not be rid of requests past retention: {error}. What was "
+            "published before still stands; put that right and run again."
+        ) from error
+    sync(settings.home)

@@ -79,33 +79,6 @@ def drop_past_retention(
     return archived
 
 
-def compact_warehouse(settings: Settings) -> None:
-    """Write the warehouse anew: a database keeps what was deleted in it.
-
-    Raises:
-        UserError: it could not be written.
-    """
-    wait_for_warehouse(settings)
-    fresh = settings.home / "tmp" / "warehouse.duckdb"
-    fresh.unlink(missing_ok=True)
-    try:
-        with duckdb.connect(str(settings.warehouse)) as connection:
-            connection.execute(f"set temp_directory = '{quoted(settings.home / 'tmp')}'")
-            connection.execute(f"attach '{quoted(fresh)}' as fresh")
-            connection.execute(f'copy from database "{settings.warehouse.stem}" to fresh')
-            connection.execute("detach fresh")
-        sync(fresh)
-        fresh.replace(settings.warehouse)
-    except (OSError, duckdb.Error) as error:
-        fresh.unlink(missing_ok=True)
-        put_aside_if_damaged(settings)
-        raise UserError(
-            f"{settings.warehouse} could not be rid of requests past retention: {error}. What was "
-            "published before still stands; put that right and run again."
-        ) from error
-    sync(settings.home)
-
-
 def _archive(settings: Settings, models: list[dict], after: date, through: date) -> Archived | None:
     """Write the folder of the days after one up to another, if there are any; whole or not."""
     wait_for_warehouse(settings)

@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -171,8 +172,9 @@ def test_the_table_and_the_same_rows_as_a_file_publish_the_same(
     warehouse.rebuild()
     assert warehouse.published("select count(*) from core.fct_requests") == [(500,)]
 
-    for path in (*landed(warehouse), *warehouse.raw.rglob("*.parquet")):
-        path.unlink(missing_ok=True)
+    for path in landed(warehouse):
+        path.unlink()
+    shutil.rmtree(warehouse.raw)
     (warehouse.home / "warehouse.duckdb").unlink()
     warehouse.write("litellm/rows.jsonl", "\n".join(map(json.dumps, recorded)))
     warehouse.rebuild()
@@ -273,8 +275,9 @@ def test_killed_wherever_it_may_be(
     night(warehouse)
     assert not list(warehouse.landing.rglob(".*"))
     healed = raw(warehouse)
-    for path in (*landed(warehouse), *warehouse.raw.rglob("*.parquet")):
-        path.unlink(missing_ok=True)
+    for path in landed(warehouse):
+        path.unlink()
+    shutil.rmtree(warehouse.raw)
     assert night(warehouse).accepted == 500
     assert raw(warehouse) == healed
 

@@ -22,7 +22,8 @@ from orchestration.fingerprints import BuiltFrom, fingerprint, note_built_from
 from orchestration.forgetting import FORGOTTEN, forget
 from orchestration.hiding import hidden
 from orchestration.publication import published_build
-from orchestration.retention import compact_warehouse, drop_past_retention
+from orchestration.rebuild import compact_warehouse
+from orchestration.retention import drop_past_retention
 from orchestration.settings import UserError
 
 pytestmark = pytest.mark.slow
