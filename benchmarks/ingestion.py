@@ -1,6 +1,6 @@
 """Ingestion alone, and its floor.
 
-python -m benchmarks.ingestion <home>                what has landed there, as a night takes it in
+python -m benchmarks.ingestion                       what has landed, as a night takes it in
 python -m benchmarks.ingestion bare <glob> <file>    read_json to Parquet, with the columns' types
 """
 
@@ -24,7 +24,7 @@ TYPES = (
 
 def main(*arguments: str) -> None:
     """See the module."""
-    if arguments[0] != "bare":
+    if not arguments:
         settings = load_settings()
         print(sum(ingest(settings, source).accepted for source in SOURCES))
         return

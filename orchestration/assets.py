@@ -106,7 +106,9 @@ def models(context: AssetExecutionContext, config: Rebuild) -> Iterator:
         if not invocation.is_successful():
             if put_aside_if_damaged(settings):
                 raise RetryRequested(max_retries=1)
-            said = "\n".join(filter(None, (failures(target), damaged_raw_files(settings))))
+            said = [failures(target), damaged_raw_files(settings)]
+            said += context.resources.warehouse.reasons("And before:")
+            said = "\n".join(filter(None, said))
             raise UserError(f"Nothing was published, since not all holds:\n{said}")
         if build and build.archived_through != str(archived_through(settings) or ""):
             compact_warehouse(settings)

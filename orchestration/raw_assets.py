@@ -49,16 +49,18 @@ class Night:
             UserError: that could not be, or, now that all the rest is done, a source could not be
                 taken in.
         """
-        reasons = []
-        if self.failures:
-            # Object storage that is out of reach fails each source in the same words.
-            reasons = ["All else was done, but:", *dict.fromkeys(map(str, self.failures))]
+        reasons = self.reasons("All else was done, but:")
         try:
             mirror_current(settings)
         except UserError as error:
             reasons.append(str(error))
         if reasons:
             raise UserError("\n".join(reasons))
+
+    def reasons(self, heading: str) -> list[str]:
+        """Return what could not be done, under a heading; nothing if there is nothing."""
+        # Object storage that is out of reach fails each source in the same words.
+        return [heading, *dict.fromkeys(map(str, self.failures))] if self.failures else []
 
 
 @resource
