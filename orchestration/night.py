@@ -99,14 +99,14 @@ def run_job(settings: Settings, config: dict | None = None) -> None:
             job.execute_in_process(instance=instance, run_config=config)
     except Exception as error:
         # Dagster calls the job's failure hook only where it does not raise.
-        plain = _plain(error)
+        plain = _plain(settings, error)
         night_failed(settings, plain or error)
         if plain:
             raise plain from error
         raise
 
 
-def _plain(error: BaseException) -> UserError | None:
+def _plain(settings: Settings, error: BaseException) -> UserError | None:
     """Find in an error and its causes what a person can put right: in our words, or the machine's.
 
     Dagster keeps its history in SQLite, which meets a full disk like all others.
@@ -120,9 +120,10 @@ def _plain(error: BaseException) -> UserError | None:
     machine = [cause for cause in causes if isinstance(cause, _OF_THE_MACHINE)]
     if told or not machine:
         return told[0] if told else None
+    free = shutil.disk_usage(settings.home).free // 1_000_000
     return UserError(
-        f"The night stopped: {machine[-1]}. What was published before still stands; put that "
-        "right and run again."
+        f"The night stopped: {machine[-1]}, with {free:,} MB free in {settings.home}. What was "
+        "published before still stands; put that right and run again."
     )
 
 
