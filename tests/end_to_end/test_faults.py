@@ -410,15 +410,20 @@ def test_lost_ledger(job: Job, evening: Job, clean: Job, tally: Tally) -> None:
 
 
 def test_clock_set_back(job: Job, evening: Job, clean: Job, tally: Tally) -> None:
-    """To a noon before the last events: they are not taken for rubbish that lies in the future."""
-    tally.tried += 1
-    set_back = ["faketime", "-f", "@2025-11-09 12:00:00", sys.executable, "-m", "orchestration"]
-    done = subprocess.run(
-        set_back, cwd=job.project, env=job.environment(), capture_output=True, text=True
+    """Before all that has landed, then before half: it is not taken for rubbish of the future."""
+    for noon in ("2025-11-06 12:00:00", "2025-11-09 12:00:00"):
+        tally.tried += 1
+        set_back = ["faketime", "-f", f"@{noon}", sys.executable, "-m", "orchestration"]
+        done = subprocess.run(
+            set_back, cwd=job.project, env=job.environment(), capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "is the clock of this machine right?" in done.stdout
+        if tally.tried == 1:
+            tally.published(job, evening)
+    assert job.query("select count(*) from core.fct_requests") < clean.query(
+        "select count(*) from core.fct_requests"
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "is the clock of this machine right?" in done.stdout
-    tally.published(job, evening)
     tally.heals(job, clean)
 
 
