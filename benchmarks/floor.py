@@ -1,6 +1,6 @@
 """Runs floor.sql on the raw events of a warehouse that has been built.
 
-python -m benchmarks.floor <home> <database> [folder for its reports as Parquet]
+python -m benchmarks.floor <home> <database>
 """
 
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-# The statement that prepares the small tables, of which others know already what is in them.
+# Prices and names are given: which they are is not what is measured.
 PREPARE = """
     attach '{home}/warehouse.duckdb' as built (read_only);
 

@@ -8,18 +8,10 @@ import sys
 
 import duckdb
 
+from benchmarks.inputs import read_events
 from orchestration.ingestion import ingest
 from orchestration.settings import load_settings
 from orchestration.sources import SOURCES
-
-TYPES = (
-    dict.fromkeys(["request_id", "provider", "model", "user_id", "user_name", "team_id"], "VARCHAR")
-    | dict.fromkeys(["session_id", "prompt_id", "status", "error_type"], "VARCHAR")
-    | {"requested_at": "TIMESTAMP", "is_cache_hit": "BOOLEAN", "cost_usd": "DECIMAL(20, 12)"}
-    | dict.fromkeys(["input_tokens", "cache_read_tokens", "cache_write_tokens"], "BIGINT")
-    | dict.fromkeys(["output_tokens", "reasoning_tokens"], "BIGINT")
-    | dict.fromkeys(["response_time_ms", "time_to_first_token_ms"], "DOUBLE")
-)
 
 
 def main(*arguments: str) -> None:
@@ -34,7 +26,7 @@ def main(*arguments: str) -> None:
         connection.execute(
             f"""
             copy (
-                from read_json('{files}', format = 'newline_delimited', columns = {TYPES})
+                from {read_events(files)}
             ) to '{target}' (format parquet, compression zstd)
             """
         )

@@ -46,8 +46,7 @@ class Night:
         """Have what is published on object storage too, where that is set.
 
         Raises:
-            UserError: that could not be, or, now that all the rest is done, a source could not be
-                taken in.
+            UserError: that could not be, or something before it, now that all the rest is done.
         """
         reasons = self.reasons("All else was done, but:")
         try:
