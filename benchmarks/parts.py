@@ -7,7 +7,8 @@ import shutil
 import sys
 import tempfile
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
@@ -25,11 +26,15 @@ BUILD = (DBT, "build", "--full-refresh", "--exclude-resource-type", "unit_test")
 
 @dataclass(frozen=True)
 class Plan:
-    """Where data is made, how often things run, and for how many millions of requests."""
+    """Where data is made, how often things run, and for how many millions of requests.
+
+    `seconds` are what rebuilds took, by millions of requests and by how.
+    """
 
     folder: Path
     runs: int
     millions: list[int]
+    seconds: dict[tuple[int, str], float] = field(default_factory=dict)
 
 
 def home_of(plan: Plan, millions: int) -> Path:
@@ -56,53 +61,68 @@ def home_of(plan: Plan, millions: int) -> Path:
 
 
 def rebuild(plan: Plan) -> str:
-    """Everything from raw/, beside the floor."""
-    rows, seconds = [], {}
-    for millions in plan.millions:
+    """Everything from raw/, beside the floor; sizes over 10 M are measured by `large`."""
+    rows = []
+    for millions in (size for size in plan.millions if size <= 10):
         home = home_of(plan, millions)
-        runs = plan.runs if millions <= 10 else 1
         samples: dict[str, list[Sample]] = defaultdict(list)
-        for _ in range(runs):
-            for name, measured in rebuild_once(plan, home).items():
+        for _ in range(plan.runs):
+            for name, measured in rebuild_once(plan, home, "the night's job").items():
                 samples[name].append(measured)
         found = {name: middle(several) for name, several in samples.items()}
-        floor = found["floor"].wall_s
-        for name, sample in found.items():
-            ratio = sample.wall_s / floor
-            goal = ""
-            if millions == 10 and name == "dbt build":
-                goal = verdict(ratio, 1.5, "at most 1.5 x the floor")
-            rows.append([f"{millions} M", name, *figures(sample), f"{ratio:.2f} x the floor", goal])
-            seconds[millions, name] = sample.wall_s
+        rows += rebuild_rows(plan, millions, found)
         if millions == 10:
             steps = where_the_time_goes(home, found["the night's job"])
     text = table(["requests", "", "wall s", "CPU s", "peak MiB", "ratio", "goal"], rows)
-    if {10, 50} <= set(plan.millions):
-        growth = seconds[50, "dbt build"] / seconds[10, "dbt build"]
-        text += f"\n50 M within an 8 GB limit, against 10 M: {growth:.2f} x, "
-        text += verdict(growth, 5.5, "at most 5.5 x") + "\n"
-    text += "\nGrowth, as the exponent of the time between sizes: " + exponents(plan, seconds)
-    return f"### Full rebuild\n\n{text}\n\n{steps if 10 in plan.millions else ''}"
+    growth = exponents(plan, [size for size in plan.millions if size <= 10])
+    return f"### Full rebuild\n\n{text}\n{growth}\n{steps if 10 in plan.millions else ''}"
 
 
-def rebuild_once(plan: Plan, home: Path) -> dict[str, Sample]:
-    """Rebuild from raw/ by the job, by dbt alone, and by the floor, in turn."""
+def large(plan: Plan) -> str:
+    """Sizes over 10 M, once each, by dbt and by the floor."""
+    rows, goals = [], ""
+    for millions in (size for size in plan.millions if size > 10):
+        home = home_of(plan, millions)
+        rows += rebuild_rows(plan, millions, rebuild_once(plan, home))
+        if (10, "dbt build") in plan.seconds:
+            growth = plan.seconds[millions, "dbt build"] / plan.seconds[10, "dbt build"]
+            goals += f"{millions} M within an 8 GB limit, against 10 M: {growth:.2f} x"
+            goals += f"; {verdict(growth, 5.5, 'at most 5.5 x')}.\n" if millions == 50 else ".\n"
+    text = table(["requests", "", "wall s", "CPU s", "peak MiB", "ratio", "goal"], rows)
+    return f"### Large\n\n{text}\n{goals}\n{exponents(plan, plan.millions)}"
 
-    def afresh() -> None:
-        for path in (home / "warehouse.duckdb", home / "built_from.json"):
-            path.unlink(missing_ok=True)
-        shutil.rmtree(home / "published", ignore_errors=True)
 
-    afresh()
-    job = python("-m", "orchestration", home=home)
-    floor = python("-m", "benchmarks.floor", str(home), str(plan.folder / "floor.duckdb"))
-    (plan.folder / "floor.duckdb").unlink()
-    published = home / "published"
-    published.rename(home / "published.kept")
-    afresh()
-    build = run(*BUILD, home=home)
-    (home / "published.kept").rename(published)
-    return {"floor": floor, "dbt build": build, "the night's job": job}
+def rebuild_once(plan: Plan, home: Path, *also: str) -> dict[str, Sample]:
+    """Rebuild from raw/ by dbt alone, by the floor, and, if asked, by the job, in turn."""
+    empty(home)
+    found = {"dbt build": run(*BUILD, home=home)}
+    database = plan.folder / "floor.duckdb"
+    found["floor"] = python("-m", "benchmarks.floor", str(home), str(database))
+    database.unlink()
+    for name in also:
+        empty(home)
+        found[name] = python("-m", "orchestration", home=home)
+    return dict(sorted(found.items(), key=lambda one: one[0] != "floor"))
+
+
+def empty(home: Path) -> None:
+    """Leave nothing of a warehouse but raw/."""
+    for path in (home / "warehouse.duckdb", home / "built_from.json"):
+        path.unlink(missing_ok=True)
+    shutil.rmtree(home / "published", ignore_errors=True)
+
+
+def rebuild_rows(plan: Plan, millions: int, found: dict[str, Sample]) -> list[list[str]]:
+    """Write a row for each way to rebuild that many, and remember its time."""
+    rows = []
+    for name, sample in found.items():
+        ratio = sample.wall_s / found["floor"].wall_s
+        goal = ""
+        if millions == 10 and name == "dbt build":
+            goal = verdict(ratio, 1.5, "at most 1.5 x the floor")
+        rows.append([f"{millions} M", name, *figures(sample), f"{ratio:.2f} x the floor", goal])
+        plan.seconds[millions, name] = sample.wall_s
+    return rows
 
 
 def where_the_time_goes(home: Path, job: Sample) -> str:
@@ -125,14 +145,15 @@ def where_the_time_goes(home: Path, job: Sample) -> str:
     )
 
 
-def exponents(plan: Plan, seconds: dict[tuple[int, str], float]) -> str:
+def exponents(plan: Plan, sizes: list[int]) -> str:
     """Say how time grows with size: 1 is in proportion."""
     said = []
-    for small, large in zip(plan.millions, plan.millions[1:], strict=False):
+    for small, big in pairwise(sizes):
         for name in ("floor", "dbt build", "the night's job"):
-            growth = math.log(seconds[large, name] / seconds[small, name])
-            said.append(f"{name}, {small} to {large} M: {growth / math.log(large / small):.2f}")
-    return "; ".join(said) + ".\n" if said else "one size only.\n"
+            if {(small, name), (big, name)} <= plan.seconds.keys():
+                growth = math.log(plan.seconds[big, name] / plan.seconds[small, name])
+                said.append(f"{name}, {small} to {big} M: {growth / math.log(big / small):.2f}")
+    return f"Growth, as the exponent of the time between sizes: {'; '.join(said)}.\n" * bool(said)
 
 
 # Nights
@@ -142,9 +163,12 @@ def nights(plan: Plan) -> str:
     """One more day of events, one in a hundred of them up to five days late."""
     rows, base = [], 0.0
     for days, limit in ((10, None), (100, 1.1), (400, 1.2)):
-        home = plan.folder / f"night{days}"
         requests = days * REQUESTS_A_DAY
-        write_events(home / "landing/gateway", requests, days)
+        if requests == 10_000_000:
+            home = home_of(plan, 10)
+        else:
+            home = plan.folder / f"night{days}"
+            write_events(home / "landing/gateway", requests, days)
         python("-m", "orchestration", home=home)
         samples = []
         for night in range(max(plan.runs, 3)):
@@ -233,7 +257,7 @@ def ingestion(plan: Plan) -> str:
 
 def analyst(plan: Plan) -> str:
     """Change one report and see it, on ten million requests if these were measured before."""
-    home = home_of(plan, 10 if 10 in plan.millions else plan.millions[-1])
+    home = home_of(plan, 10 if 10 in plan.millions else plan.millions[0])
     if not (home / "warehouse.duckdb").exists():
         run(*BUILD, home=home)
     report = PROJECT / "models/marts/usage/usage_by_user.sql"
@@ -341,4 +365,5 @@ PARTS = {
     "peers": peers,
     "analyst": analyst,
     "page": page,
+    "large": large,
 }
