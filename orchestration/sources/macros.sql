@@ -1,21 +1,29 @@
 -- Reading text as values, and saying what is wrong with it. Every landed value comes as text, so
 -- that a value of the wrong type is a rejected record with a reason and never a silent null.
 
-create or replace temp macro given(x) as nullif(trim(x), '');
+-- To trim costs ten times as much as to see that plain text, as most is, has nothing to trim.
+create or replace temp macro given(x) as case
+    when x between '!' and '~' and strlen(x) = length(x) and not ends_with(x, ' ') then x
+    else nullif(trim(x), '')
+end;
 
 -- ISO 8601, with a zone or in UTC, or seconds since 1970. A decimal would cost more than all the
 -- rest of reading a record; a double tells microseconds for a century to come.
 create or replace temp macro as_time(x) as coalesce(
-    make_timestamp(try_cast(round(try_cast(given(x) as double) * 1000000) as bigint)),
     -- The cast to timestamp would read Z, but leave out +02:00.
     case when ends_with(x, 'Z') then try_cast(x as timestamp) end,
+    make_timestamp(try_cast(round(try_cast(given(x) as double) * 1000000) as bigint)),
     cast(try_cast(given(x) as timestamptz) as timestamp)
 );
 
 -- 12 and 12.0 are whole numbers; that 12.5 is none bad_count says.
 create or replace temp macro as_count(x) as try_cast(given(x) as bigint);
 
-create or replace temp macro as_money(x) as try_cast(given(x) as decimal(20, 12));
+-- 18 digits, of less than a million dollars, are read five times as fast as 20.
+create or replace temp macro as_money(x) as coalesce(
+    cast(try_cast(given(x) as decimal(18, 12)) as decimal(20, 12)),
+    try_cast(given(x) as decimal(20, 12))
+);
 
 create or replace temp macro as_flag(x) as try_cast(given(x) as boolean);
 
@@ -27,7 +35,7 @@ create or replace temp macro plain(x) as
     case when left(given(x), 1) not in ('{', '[') or not json_valid(x) then given(x) end;
 
 create or replace temp macro bad_text(x, field) as
-    case when given(x) is not null and plain(x) is null then field || ' is not text' end;
+    case when left(given(x), 1) in ('{', '[') and json_valid(x) then field || ' is not text' end;
 
 create or replace temp macro bad_time(x, field) as case
     -- What is well is found first, and at once.
@@ -49,13 +57,19 @@ create or replace temp macro bad_number(x, field, largest) as case
 end;
 
 -- A request of more than a billion tokens is a fault of whoever counted.
-create or replace temp macro bad_count(x, field) as coalesce(
-    bad_number(x, field, 1e9),
-    case
-        when try_cast(given(x) as double) <> floor(try_cast(given(x) as double))
-            then field || ' is not a whole number'
-    end
-);
+create or replace temp macro bad_count(x, field) as case
+    when
+        as_count(x) between 0 and 1000000000
+        and as_count(x) = try_cast(given(x) as double)
+        then null
+    else coalesce(
+        bad_number(x, field, 1e9),
+        case
+            when try_cast(given(x) as double) <> floor(try_cast(given(x) as double))
+                then field || ' is not a whole number'
+        end
+    )
+end;
 
 -- A request of more than 30 days, or of more than a million dollars, is a fault as well.
 create or replace temp macro bad_duration(x, field) as bad_number(x, field, 2592000000);
