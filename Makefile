@@ -24,7 +24,7 @@ faults: .venv   ## Inject every fault that a night may meet: 10 minutes on a qui
 		|| echo "A clock that is set back will fail: install faketime, for instance with apt-get"
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m faults tests/end_to_end/test_faults.py
 
-benchmark: .venv ## Measure everything, and write benchmarks/README.md; takes hours
+benchmark: .venv ## Measure everything, and write benchmarks/README.md; takes two hours
 	$(BIN)/python -m benchmarks
 
 browser:        ## Install the browser that the tests of the page drive, if there is none

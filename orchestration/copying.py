@@ -171,8 +171,11 @@ def _write_months(
         if changed is not None and month not in changed_months and old.exists():
             os.link(old, path)
         else:
-            rows = f"(from reports.{_BY_DAY} where strftime(usage_date, '%Y-%m') = '{month}')"
-            _write_parquet(connection, rows, path)
+            # A range, of which DuckDB reads only the blocks that have it.
+            first = f"date '{month}-01'"
+            after = f"cast({first} + interval 1 month as date)"
+            month_rows = f"usage_date >= {first} and usage_date < {after}"
+            _write_parquet(connection, f"(from reports.{_BY_DAY} where {month_rows})", path)
 
 
 def _write_parquet(connection: duckdb.DuckDBPyConnection, rows: str, path: Path) -> None:

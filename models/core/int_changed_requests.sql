@@ -1,6 +1,7 @@
 {{ config(materialized='view') }}
 
-with events as (
+-- Not kept: to read them again takes less than the memory for millions of wide rows.
+with events as not materialized (
 
     select * exclude (is_request, landed_at)
     from {{ ref('int_requests_unioned') }}

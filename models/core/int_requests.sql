@@ -28,7 +28,8 @@ made_up_session_ids as (
 
 ),
 
-with_reported_session as (
+-- Not kept beside `requests`: of millions of wide rows one copy is enough for the memory.
+with_reported_session as not materialized (
 
     select
         *,

@@ -66,13 +66,14 @@ compared as (
 
 ),
 
+-- None where every day has changed: no other is left to look for.
 changed_requests as (
 
     select request_id from {{ ref('int_requests_unioned') }}
     where
         event_date in (
             select unnest(event_dates) from compared
-            where has_changed
+            where has_changed and (select not bool_and(has_changed) from compared)
         )
 
     union all
