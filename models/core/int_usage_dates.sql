@@ -73,7 +73,9 @@ changed_requests as (
     where
         event_date in (
             select unnest(event_dates) from compared
-            where has_changed and (select not bool_and(has_changed) from compared)
+            where
+                has_changed
+                and (select not bool_and(days.has_changed) from compared as days)
         )
 
     union all
