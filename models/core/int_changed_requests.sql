@@ -1,7 +1,6 @@
 {{ config(materialized='view') }}
 
--- Not kept: to read them again takes less than the memory for millions of wide rows.
-with events as not materialized (
+with events as (
 
     select * exclude (is_request, landed_at)
     from {{ ref('int_requests_unioned') }}

@@ -28,8 +28,7 @@ made_up_session_ids as (
 
 ),
 
--- Not kept beside `requests`: of millions of wide rows one copy is enough for the memory.
-with_reported_session as not materialized (
+with_reported_session as (
 
     select
         *,
