@@ -5,7 +5,8 @@
 ) }}
 {{ refuse_full_refresh_without(ref('int_usage_dates')) }}
 
-with requests as (
+-- Not materialized: rows are wide, and each is read twice in less time than it is kept.
+with requests as not materialized (
 
     select * from {{ ref('int_changed_requests') }}
 
@@ -28,7 +29,7 @@ made_up_session_ids as (
 
 ),
 
-with_reported_session as (
+with_reported_session as not materialized (
 
     select
         *,
@@ -47,7 +48,10 @@ with_reported_session as (
 after_pauses as (
 
     select
-        *,
+        request_id,
+        user_id,
+        usage_date,
+        requested_at,
         requested_at
         - lag(requested_at)
             over (partition by user_id, usage_date order by requested_at, request_id)
@@ -57,10 +61,10 @@ after_pauses as (
 
 ),
 
-with_derived_session as (
+derived_sessions as (
 
     select
-        * exclude (goes_on),
+        request_id,
         max(case when not goes_on then requested_at end) over (
             partition by user_id, usage_date
             order by requested_at, request_id
@@ -73,29 +77,16 @@ with_derived_session as (
 with_session as (
 
     select
-        *,
-        known_session_id as session_id,
-        'reported' as session_id_source
+        with_reported_session.*,
+        case
+            when known_session_id is not null then known_session_id
+            -- Nobody knows whose request it was, so it is a session of its own.
+            when user_id is null then {{ known_user('user_id') }} || '/' || request_id
+            else user_id || '/' || strftime(session_started_at, '%Y%m%dT%H%M%S.%f')
+        end as session_id,
+        case when known_session_id is null then 'derived' else 'reported' end as session_id_source
     from with_reported_session
-    where known_session_id is not null
-
-    union all by name
-
-    select
-        *,
-        user_id || '/' || strftime(session_started_at, '%Y%m%dT%H%M%S.%f') as session_id,
-        'derived' as session_id_source
-    from with_derived_session
-
-    union all by name
-
-    -- Nobody knows whose request it was, so it is a session of its own.
-    select
-        *,
-        {{ known_user('user_id') }} || '/' || request_id as session_id,
-        'derived' as session_id_source
-    from with_reported_session
-    where known_session_id is null and user_id is null
+    left join derived_sessions using (request_id)
 
 ),
 

@@ -30,7 +30,7 @@ session_days as (
         min(requested_at) as started_at,
         max(coalesce(completed_at, requested_at)) as ended_at,
         -- Which prompts, since one that goes on past midnight must not count twice in a session.
-        list(distinct md5_number_lower(prompt_id)) as prompts,
+        list_distinct(list(md5_number_lower(prompt_id))) as prompts,
         count(*) as requests,
         count(*) filter (status = 'success') as responses,
         cast(sum(total_tokens) as bigint) as total_tokens,

@@ -19,20 +19,43 @@ versions as (
 
 ),
 
-hourly as (
+-- Of this version, so that a day of older hours is left out, and built by the next build.
+usage_hourly as (
+
+    select * from {{ ref('int_usage_hourly') }}
+    inner join versions using (usage_date, version)
+    {% if is_incremental() %}
+        where usage_date in ({{ usage_dates_to_rebuild() }})
+    {% endif %}
+
+),
+
+prompts as (
 
     select
         usage_date,
         usage_hour,
         ai_service,
-        count(*) as requests,
-        count(*) filter (status = 'failure') as failed_requests,
-        count(distinct prompt_id) as prompts,
-        count(distinct user_id) as active_users,
-        cast(sum(total_tokens) as bigint) as total_tokens,
-        sum(cost_usd) as cost_usd
+        count(distinct prompt_id) as prompts
     from requests
     group by usage_date, usage_hour, ai_service
+
+),
+
+hourly as (
+
+    select
+        usage_date,
+        version,
+        usage_hour,
+        ai_service,
+        cast(sum(requests) as bigint) as requests,
+        cast(sum(failed_requests) as bigint) as failed_requests,
+        count(distinct user_id) filter (user_id <> {{ known_user('null') }}) as active_users,
+        cast(sum(total_tokens) as bigint) as total_tokens,
+        sum(cost_usd) as cost_usd
+    from usage_hourly
+    group by usage_date, version, usage_hour, ai_service
 
 ),
 
@@ -40,9 +63,9 @@ final as (
 
     select
         hourly.*,
-        versions.version
+        prompts.prompts
     from hourly
-    inner join versions on hourly.usage_date = versions.usage_date
+    inner join prompts using (usage_date, usage_hour, ai_service)
     {{ and_archived() }}
 
 )

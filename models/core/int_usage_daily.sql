@@ -9,8 +9,7 @@ with requests as (
 
     select
         * exclude (user_id),
-        {{ known_user('user_id') }} as user_id,
-        user_id as user_id_if_known
+        {{ known_user('user_id') }} as user_id
     from {{ ref('fct_requests') }}
     {% if is_incremental() %}
         where usage_date in ({{ usage_dates_to_rebuild() }})
@@ -24,7 +23,18 @@ versions as (
 
 ),
 
-daily as (
+-- Of this version, so that a day of older sessions is left out, and built by the next build.
+session_days as (
+
+    select * from {{ ref('int_session_days') }}
+    inner join versions using (usage_date, version)
+    {% if is_incremental() %}
+        where usage_date in ({{ usage_dates_to_rebuild() }})
+    {% endif %}
+
+),
+
+measured as (
 
     select
         usage_date,
@@ -33,10 +43,6 @@ daily as (
         count(*) as requests,
         count(*) filter (status = 'success') as responses,
         count(*) filter (status = 'failure') as failed_requests,
-        count(distinct prompt_id) as prompts,
-        count(distinct session_id) as sessions,
-        count(distinct user_id_if_known) as active_users,
-        count(distinct ai_service) as ai_services_used,
         cast(sum(input_tokens) as bigint) as input_tokens,
         cast(sum(output_tokens) as bigint) as output_tokens,
         cast(sum(total_tokens) as bigint) as total_tokens,
@@ -64,16 +70,68 @@ daily as (
 
 ),
 
+-- Of sessions rather than requests, which are four times as many.
+distinct_counts as (
+
+    select
+        usage_date,
+        ai_service,
+        user_id,
+        count(distinct session_number) as sessions,
+        count(distinct user_id) filter (user_id <> {{ known_user('null') }}) as active_users,
+        count(distinct ai_service) as ai_services_used
+    from session_days
+    group by grouping sets ((usage_date, ai_service), (usage_date, user_id), (usage_date))
+
+),
+
+prompt_days as (
+
+    select
+        usage_date,
+        ai_service,
+        user_id,
+        unnest(prompts) as prompt
+    from session_days
+
+),
+
+distinct_prompts as (
+
+    select
+        usage_date,
+        ai_service,
+        user_id,
+        count(distinct prompt) as prompts
+    from prompt_days
+    group by grouping sets ((usage_date, ai_service), (usage_date, user_id), (usage_date))
+
+),
+
 final as (
 
     select
-        daily.* exclude (percentiles_ms),
+        measured.* exclude (percentiles_ms),
+        coalesce(distinct_prompts.prompts, 0) as prompts,
+        distinct_counts.sessions,
+        distinct_counts.active_users,
+        distinct_counts.ai_services_used,
         {%- for percent in [50, 95, 99] %}
             percentiles_ms[{{ loop.index }}] as p{{ percent }}_response_time_ms,
         {%- endfor %}
         versions.version
-    from daily
-    inner join versions on daily.usage_date = versions.usage_date
+    from measured
+    inner join versions on measured.usage_date = versions.usage_date
+    inner join distinct_counts
+        on
+            measured.usage_date = distinct_counts.usage_date
+            and measured.ai_service is not distinct from distinct_counts.ai_service
+            and measured.user_id is not distinct from distinct_counts.user_id
+    left join distinct_prompts
+        on
+            measured.usage_date = distinct_prompts.usage_date
+            and measured.ai_service is not distinct from distinct_prompts.ai_service
+            and measured.user_id is not distinct from distinct_prompts.user_id
     {{ and_archived(user_columns=['user_id']) }}
 
 )

@@ -49,19 +49,25 @@ data_quality as (
 
 ),
 
+request_ids as (
+
+    select distinct request_id from live_events
+    where is_request and not is_client_view
+
+),
+
 -- A request that was also reported before midnight of the last day past retention may count there.
 distinct_requests as (
 
     select
-        count(distinct request_id) as at_most,
-        count(distinct request_id) filter (
+        count(*) as at_most,
+        count(*) filter (
             request_id not in (
                 select request_id from {{ ref('int_requests_unioned') }}
                 where not {{ is_live('cast(' ~ local_time('requested_at') ~ ' as date)') }}
             )
         ) as at_least
-    from live_events
-    where is_request and not is_client_view
+    from request_ids
 
 ),
 
