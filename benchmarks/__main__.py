@@ -49,7 +49,8 @@ def main() -> None:
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True, exist_ok=True)
     plan = Plan(asked.folder, asked.runs, sorted(asked.millions))
-    text = [HEADING, f"{machine()}\n"]
+    runs = f"Medians of {plan.runs} runs, of {max(plan.runs, 3)} nights; over 10 M once."
+    text = [HEADING, f"{machine()}\n{runs}\n"]
     failed = []
     for name in asked.only:
         try:
