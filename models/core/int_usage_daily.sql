@@ -127,6 +127,7 @@ final as (
             measured.usage_date = distinct_counts.usage_date
             and measured.ai_service is not distinct from distinct_counts.ai_service
             and measured.user_id is not distinct from distinct_counts.user_id
+    -- Left, so that DuckDB does not join the two counts with each other first, by their day alone.
     left join distinct_prompts
         on
             measured.usage_date = distinct_prompts.usage_date
