@@ -16,8 +16,8 @@ import duckdb
 from playwright.sync_api import sync_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from orchestration.dbt import project, public_models
-from orchestration.reports_page import build_page
+from orchestration.page import build_page
+from orchestration.warehouse.project import project, public_models
 
 AIS = 12
 # Each user works on one day in five, on those with one to three of the AIs.

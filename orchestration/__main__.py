@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from orchestration.progress import console
+from orchestration.console import console
 from orchestration.settings import UserError, load_settings
 
 
@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
         settings = load_settings()
         # Each is imported when it is asked for: most take seconds to import.
         if asked.command == "serve":
-            from orchestration.serve import serve
+            from orchestration.operations.serve import serve
 
             serve(settings)
         elif asked.command == "rollback":
@@ -33,11 +33,11 @@ def main(arguments: list[str] | None = None) -> int:
             build = roll_back(settings)
             console.print(f"What was published {build.built_at} is published again.")
         elif asked.command == "forget":
-            from orchestration.forgetting import forget
+            from orchestration.privacy.erasure import forget
 
             forget(settings, asked.user)
         else:
-            from orchestration.night import run
+            from orchestration.operations.night import run
 
             config = None
             if asked.command == "rebuild":

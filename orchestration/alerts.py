@@ -21,7 +21,7 @@ from datetime import datetime
 from email.message import EmailMessage
 from urllib.parse import unquote, urlsplit
 
-from orchestration.progress import console
+from orchestration.console import console
 from orchestration.publication import published_build
 from orchestration.settings import Settings, UserError
 

@@ -5,6 +5,10 @@ import re
 from pathlib import Path
 
 
+class UnreadableFileError(Exception):
+    """The file as a whole cannot be read now; it is tried again next time."""
+
+
 def sync(path: Path) -> None:
     """Have a file, or a folder's list of files, on disk before going on."""
     descriptor = os.open(path, os.O_RDONLY)

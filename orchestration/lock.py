@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import duckdb
 
-from orchestration.damage import put_aside
+from orchestration.ingestion.damage import put_aside
 from orchestration.settings import Settings, UserError
 
 _LONGEST_WAIT_S = 600

@@ -31,12 +31,12 @@ for name in [name for name in os.environ if name.startswith("AI_USAGE_")]:
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager  # noqa: E402
 from dbt.cli.main import dbtRunner  # noqa: E402
 
-from orchestration.dbt import project, public_models  # noqa: E402
-from orchestration.fingerprints import fingerprint  # noqa: E402
 from orchestration.ingestion import Summary, ingest  # noqa: E402
 from orchestration.publication import publish  # noqa: E402
 from orchestration.settings import Settings, load_settings  # noqa: E402
 from orchestration.sources import SOURCES  # noqa: E402
+from orchestration.warehouse.fingerprints import fingerprint  # noqa: E402
+from orchestration.warehouse.project import project, public_models  # noqa: E402
 
 
 class Warehouse:
@@ -88,7 +88,7 @@ class Warehouse:
         """Publish the tables. The page takes seconds to build, and few tests look at it."""
         with pytest.MonkeyPatch.context() as patch:
             if not page:
-                patch.setattr("orchestration.reports_page.build_page", lambda *_: None)
+                patch.setattr("orchestration.page.build_page", lambda *_: None)
             publish(self.settings, public_models(project()), fingerprint(self.settings))
 
     def rebuild(self) -> None:

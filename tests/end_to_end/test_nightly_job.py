@@ -244,7 +244,7 @@ def test_second_run_at_once_stops(project: Path, tmp_path: Path) -> None:
         # Nothing is left of it, and Dagster stops just so: the run it starts may be the second.
         assert not any((job.home / "landing").iterdir())
         script = (
-            "from orchestration.night import run_job\n"
+            "from orchestration.operations.night import run_job\n"
             "from orchestration.settings import UserError, load_settings\n"
             "try:\n    run_job(load_settings())\nexcept UserError as error:\n    print(error)"
         )
@@ -440,7 +440,7 @@ def test_blocked_night(job: Job, tmp_path: Path) -> None:
     [(requests, tokens)] = job.query(totals)
 
     prices = job.project / "seeds/price_overrides.csv"
-    model = job.project / "models/core/int_requests.sql"
+    model = job.project / "models/core/requests/int_requests.sql"
     right = {path: path.read_text() for path in (prices, model)}
     overlapping = (
         "acme,acme-chat-70b,2025-01-01,2025-07-01,1,,,2,,",
@@ -499,7 +499,7 @@ def test_renamed_model_is_noticed(tmp_path: Path) -> None:
     job = Job(copy_of_project(tmp_path / "project"), tmp_path / "home")
     models = job.project / "models/core"
     script = (
-        "import json; from orchestration.dbt import project\n"
+        "import json; from orchestration.warehouse.project import project\n"
         "print(list(json.loads(project().manifest_path.read_text())['nodes']))"
     )
     assert "'model.ai_usage.dim_users'" in job.python("-c", script).stdout
@@ -549,7 +549,7 @@ def test_published_files(first_night: tuple[Job, object]) -> None:
 
 PUBLISH = """
 import resource, sys
-from orchestration.dbt import project, public_models
+from orchestration.warehouse.project import project, public_models
 from orchestration.publication import publish
 from orchestration.settings import UserError, load_settings
 

@@ -38,7 +38,7 @@ GATEWAY = (
 LITELLM = {"model": "gpt-4o", "prompt_tokens": 10, "completion_tokens": 5, "metadata": {}}
 ALL, LIST_ONLY = "s3:*", "s3:ListBucket"
 MIRROR = (
-    "from orchestration.mirroring import mirror_current\n"
+    "from orchestration.publication.mirror import mirror_current\n"
     "from orchestration.settings import UserError, load_settings\n"
     "try: mirror_current(load_settings())\n"
     "except UserError as error: print(error)\n"
@@ -671,7 +671,7 @@ def test_a_library_that_is_not_there(
 
 
 def test_nothing_has_ever_landed(warehouse: Warehouse, remote: Callable[[str, str], None]) -> None:
-    from orchestration.fetching import refuse_if_nothing_ever_landed
+    from orchestration.ingestion.landing import refuse_if_nothing_ever_landed
 
     remote("gatewy/one.jsonl", GATEWAY % 1)
     with pytest.raises(UserError, match="see that the address is right"):

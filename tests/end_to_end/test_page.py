@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from conftest import Warehouse
 
-from orchestration.reports_page.words import label
+from orchestration.page.labels import label
 
 CHROMIUM = shutil.which("chromium")
 playwright = pytest.importorskip("playwright.sync_api", reason="The page's tests need playwright")

@@ -10,8 +10,8 @@ import pytest
 from conftest import Warehouse
 
 from orchestration.publication import published_build, roll_back
-from orchestration.rebuild import mark_for_rebuild
 from orchestration.settings import UserError
+from orchestration.warehouse.rebuild import mark_for_rebuild
 
 pytestmark = pytest.mark.slow
 

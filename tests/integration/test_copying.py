@@ -7,7 +7,7 @@ import duckdb
 import pytest
 from conftest import Warehouse
 
-from orchestration.copying import changed_days
+from orchestration.publication.tables import changed_days
 
 PUBLISHED_DIFFERS = """
     with built as (from warehouse.core.fct_requests),

@@ -5,7 +5,7 @@ import os
 import pytest
 from conftest import Postgres, Warehouse, free_port
 
-from orchestration.dagster_home import prepare_dagster
+from orchestration.operations.dagster_home import prepare_dagster
 from orchestration.settings import UserError
 
 SETTING = "AI_USAGE_DAGSTER_POSTGRES_URL"

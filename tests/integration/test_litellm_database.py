@@ -19,9 +19,8 @@ import pytest
 from backports import zstd
 from conftest import PROJECT, Postgres, Warehouse
 
-from orchestration import litellm_database
-from orchestration.forgetting import files_that_name, forget
-from orchestration.ingestion import Summary
+from orchestration.ingestion import Summary, litellm_database
+from orchestration.privacy.erasure import files_that_name, forget
 from orchestration.settings import UserError
 from orchestration.sources import SOURCES
 
@@ -245,7 +244,7 @@ def test_files_that_land_beside_the_table_hide_none_of_its_rows(
 
 
 TAKE_IN = """
-from orchestration import litellm_database
+from orchestration.ingestion import litellm_database
 from orchestration.settings import load_settings
 from orchestration.sources import SOURCES
 litellm_database._ROWS_A_FILE = 20
@@ -335,7 +334,7 @@ def test_a_forgotten_person_does_not_come_back_from_the_table(
     table.insert(recorded[250:])
     person = "alice@corp.example"
     # The night that it ends with is put together here, without Dagster.
-    monkeypatch.setattr("orchestration.forgetting.run", lambda settings: night(warehouse))
+    monkeypatch.setattr("orchestration.privacy.erasure.run", lambda settings: night(warehouse))
     forget(warehouse.settings, person)
     assert list(files_that_name(warehouse.home, person)) == []
     users = Counter(user for (user,) in raw(warehouse, "coalesce(user_id, end_user)"))

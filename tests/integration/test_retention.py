@@ -16,15 +16,15 @@ import pytest
 from conftest import Warehouse
 
 from examples.simulator import simulate
-from orchestration.archive import PAST_RETENTION, archived_through
-from orchestration.dbt import archived_models, project
-from orchestration.fingerprints import BuiltFrom, fingerprint, note_built_from
-from orchestration.forgetting import FORGOTTEN, forget
-from orchestration.hiding import hidden
+from orchestration.privacy.erasure import FORGOTTEN, forget
+from orchestration.privacy.retention import drop_past_retention
 from orchestration.publication import published_build
-from orchestration.rebuild import compact_warehouse
-from orchestration.retention import drop_past_retention
 from orchestration.settings import UserError
+from orchestration.warehouse.archive import PAST_RETENTION, archived_through
+from orchestration.warehouse.fingerprints import BuiltFrom, fingerprint, note_built_from
+from orchestration.warehouse.plugins.hash_users import hidden
+from orchestration.warehouse.project import archived_models, project
+from orchestration.warehouse.rebuild import compact_warehouse
 
 pytestmark = pytest.mark.slow
 
@@ -207,8 +207,8 @@ def test_reports_stay_and_requests_go(
 KILL = """
 import os, shutil, signal, sys
 from datetime import date
-from orchestration import retention
-from orchestration.dbt import archived_models, project
+from orchestration.privacy import retention
+from orchestration.warehouse.project import archived_models, project
 from orchestration.settings import load_settings
 
 def kill(*_, **__):
@@ -299,7 +299,7 @@ def test_not_before_all_is_published(evening: Warehouse) -> None:
 
 def test_forget(evening: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two people who used the same AI at the same time: what was theirs adds up."""
-    monkeypatch.setattr("orchestration.forgetting.run", lambda _: build(evening, *NO_TESTS))
+    monkeypatch.setattr("orchestration.privacy.erasure.run", lambda _: build(evening, *NO_TESTS))
     drop(evening, TODAY)
     hourly = f"{evening.home}/archive/*/int_usage_hourly.parquet"
     pairs = f"""

@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from orchestration.dbt import project, public_models
-from orchestration.reports_page import charts
-from orchestration.reports_page.declarations import CHARTS, read_declarations
+from orchestration.page import charts
+from orchestration.page.declarations import CHARTS, read_declarations
 from orchestration.settings import UserError
+from orchestration.warehouse.project import project, public_models
 
 GOOD = {
     "tab": "usage",

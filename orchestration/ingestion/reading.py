@@ -1,0 +1,127 @@
+"""Landed files as the relation `landing`: file, line number, and the declared columns as text.
+
+What cannot even be read as a record goes to the table `rejected`, with its line and the reason.
+"""
+
+import json
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+
+from orchestration.files import UnreadableFileError, quoted, without_wildcards
+from orchestration.ingestion.landed_file import LONGEST_LINE_BYTES, LandingFile, read_lines
+from orchestration.sources import Source, duckdb_type
+
+_LINES_AT_ONCE = 50_000
+
+
+def land_json(connection: duckdb.DuckDBPyConnection, source: Source, paths: list[Path]) -> None:
+    """Let DuckDB read JSON lines by itself. Any fault in them is an error once it is queried."""
+    # DuckDB lets a line be twice as long as the size that it is told.
+    columns = {name: duckdb_type(inner) for name, inner in source.structure.items()}
+    listed = ", ".join(f"'{quoted(without_wildcards(path))}'" for path in paths)
+    connection.execute(
+        f"""
+        create or replace temp view landing as
+        select files.landing_file, null::bigint as line_number, records.* exclude (filename)
+        from read_json(
+            [{listed}], columns = {columns},
+            format = 'newline_delimited', filename = true, hive_partitioning = false,
+            maximum_object_size = {LONGEST_LINE_BYTES // 2}
+        ) as records
+        inner join files on records.filename = files.path
+        """
+    )
+
+
+def land_lines(
+    connection: duckdb.DuckDBPyConnection, source: Source, files: list[LandingFile]
+) -> list[tuple[str, str]]:
+    """Read JSON or CSV line by line; return the files that cannot be read, and why."""
+    connection.execute(
+        "create temp table lines "
+        "(landing_file varchar, line_number bigint, line varchar, problem varchar)"
+    )
+    unreadable = []
+    rows: list[tuple] = []
+    size = 0
+
+    def flush() -> None:
+        columns = ["landing_file", "line_number", "line", "problem"]
+        frame = pd.DataFrame(rows, columns=columns, dtype=object).astype({"line_number": "int64"})
+        connection.register("frame", frame)
+        connection.execute("insert into lines from frame")
+        connection.unregister("frame")
+        rows.clear()
+
+    for file in files:
+        try:
+            for number, line, problem in read_lines(file, source):
+                rows.append((file.name, number, line, problem))
+                size += len(line or "")
+                if len(rows) == _LINES_AT_ONCE or size > LONGEST_LINE_BYTES:
+                    flush()
+                    size = 0
+        except UnreadableFileError as error:
+            unreadable.append((file.name, str(error)))
+    flush()
+    for name, _ in unreadable:
+        connection.execute("delete from lines where landing_file = ?", [name])
+        connection.execute("delete from files where landing_file = ?", [name])
+
+    # Of a line that is no record only the names of known fields are kept: the rest of it may be
+    # anybody's prompt.
+    connection.execute(
+        f"""
+        update lines set problem = case
+            when not json_valid(line) then 'the line is not JSON'
+            when json_type(line) <> 'OBJECT' then 'the line is not a JSON object'
+            when len(json_keys(line)) > len(list_distinct(json_keys(line)))
+                then 'a field stands twice in the line'
+        end where problem is null;
+
+        insert into rejected
+        select landing_file, line_number, problem, 'fields: ' || array_to_string(
+            regexp_extract_all(left(line, 100000), '"({"|".join(source.structure)})"'), ' '
+        ), null
+        from lines where problem is not null;
+
+        create or replace temp view landing as
+        select
+            landing_file, line_number, unnest(from_json(line, '{json.dumps(source.structure)}'))
+        from lines where problem is null;
+        """
+    )
+    return unreadable
+
+
+def land_parquet(
+    connection: duckdb.DuckDBPyConnection, source: Source, files: list[LandingFile]
+) -> list[tuple[str, str]]:
+    """Read Parquet, whatever of the columns it has; return the files that cannot be read."""
+    fields = ", ".join(f"{name} {duckdb_type(kind)}" for name, kind in source.structure.items())
+    connection.execute(
+        f"create or replace temp table landing (landing_file varchar, line_number bigint, {fields})"
+    )
+    unreadable = []
+    for file in files:
+        path = quoted(without_wildcards(file.path))
+        options = "file_row_number = true, hive_partitioning = false, binary_as_string = true"
+        relation = f"read_parquet('{path}', {options})"
+        try:
+            present = {row[0] for row in connection.execute(f"describe from {relation}").fetchall()}
+            wanted = [name for name in source.structure if name in present]
+            connection.execute(
+                f"""
+                insert into landing by name
+                select ? as landing_file, file_row_number + 1 as line_number,
+                {", ".join(f'cast("{name}" as varchar) as "{name}"' for name in wanted)}
+                from {relation}
+                """,
+                [file.name],
+            )
+        except duckdb.Error as error:
+            unreadable.append((file.name, f"not a Parquet file: {str(error).splitlines()[0]}"))
+            connection.execute("delete from files where landing_file = ?", [file.name])
+    return unreadable

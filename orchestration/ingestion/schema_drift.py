@@ -1,0 +1,132 @@
+"""Sources whose records change: what is new in them is named once, what is lost stops the load.
+
+Both are told from the ledger: its profiles say what earlier loads had, and what was named already.
+"""
+
+import csv
+import io
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from orchestration.files import UnreadableFileError, quoted, without_wildcards
+from orchestration.ingestion.landed_file import LandingFile, open_file
+from orchestration.sources import DRIFT, Source, Structure
+
+# What is looked up in the ledger; that of an earlier version may lack some of it.
+_HISTORY = """
+    select
+        null::varchar as load_id, null::varchar as landing_file, null::bigint as events_received,
+        null::bigint as events_succeeded, null::map(varchar, bigint) as events_with,
+        null::map(varchar, bigint) as events_wrong, null::varchar[] as new_fields
+    where false
+"""
+# A load of fewer events says nothing of the format.
+_HANDFUL = 30
+_LOADS_LOOKED_AT = 50
+_FILES_SAMPLED, _LINES_SAMPLED, _LINE_BYTES = 200, 20, 1024**2
+_NAMES_A_LOAD, _NAMES_A_SOURCE = 50, 500
+# What has spaces or dashes in it may be anything that somebody wrote, and is not named.
+_NAME = re.compile(r"(?=.{1,60}$)[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
+
+
+def new_fields(
+    connection: duckdb.DuckDBPyConnection, raw: Path, source: Source, files: list[LandingFile]
+) -> pd.DataFrame:
+    """Return fields that are not read and that no load before had: columns landing_file, name.
+
+    Looked at are the first 20 lines of at most 200 files, and only where the declared structure
+    goes: nothing within what is not read. A name must stand in two records, or it might be data.
+    """
+    found: Counter[str] = Counter()
+    first: dict[str, str] = {}
+    for file in files[:: -(-len(files) // _FILES_SAMPLED)]:
+        try:
+            for names in _unread(connection, source, file):
+                found.update(names)
+                first |= {name: file.name for name in names if name not in first}
+        except (UnreadableFileError, UnicodeDecodeError, csv.Error, duckdb.Error):
+            continue  # whoever reads the whole file says what is wrong with it
+    names = {name for name, records in found.items() if records > 1 and _NAME.fullmatch(name)}
+    if names:
+        named = connection.execute(
+            f"select unnest(new_fields) from ({_history(raw, source)})"
+        ).fetchall()
+        room = max(0, min(_NAMES_A_LOAD, _NAMES_A_SOURCE - len(named)))
+        names = sorted(names - {name for (name,) in named})[:room]
+    rows = [(first[name], name) for name in names]
+    return pd.DataFrame(rows, columns=["landing_file", "name"], dtype="string")
+
+
+def judged_fields(
+    connection: duckdb.DuckDBPyConnection, raw: Path, source: Source, file_format: str
+) -> pd.DataFrame:
+    """Compare the table `profile` of a load with loads of the same format: see sources/drift.sql.
+
+    AI_USAGE_ACCEPT_CHANGES=1 accepts whatever is lost, and later loads are compared with this one.
+    """
+    history = _history(raw, source, _LOADS_LOOKED_AT)
+    connection.execute(f"create temp view history as {history}")
+    parameters = {"format": file_format, "handful": _HANDFUL}
+    frame = connection.execute(DRIFT, parameters).df()
+    return frame.head(0) if os.environ.get("AI_USAGE_ACCEPT_CHANGES") else frame
+
+
+def _history(raw: Path, source: Source, loads: int = 0) -> str:
+    """SQL for the newest profiles of a source, or for all."""
+    paths = sorted((raw / "loads").glob(f"*-{source.name}-*.parquet"))[-loads:]
+    if not paths:
+        return _HISTORY
+    listed = ", ".join(f"'{quoted(without_wildcards(path))}'" for path in paths)
+    return f"{_HISTORY} union all by name from read_parquet([{listed}], union_by_name = true)"
+
+
+def _unread(
+    connection: duckdb.DuckDBPyConnection, source: Source, file: LandingFile
+) -> Iterator[set[str]]:
+    """Yield for each sampled record the names of fields that are not declared."""
+    if file.format == ".parquet":
+        relation = f"read_parquet('{quoted(without_wildcards(file.path))}')"
+        columns = connection.execute(f"describe from {relation}").fetchall()
+        # They are those of every row.
+        yield from [{name for name, *_ in columns} - source.structure.keys()] * 2
+        return
+    with open_file(file.path) as stream:
+        lines = [
+            line.decode("utf-8-sig").strip()
+            for line in islice(iter(lambda: stream.readline(_LINE_BYTES), b""), _LINES_SAMPLED)
+        ]
+    if file.format == ".csv":
+        header = next(csv.reader(io.StringIO(lines[0] if lines else "")), [])
+        yield from [{name.strip() for name in header} - source.structure.keys()] * 2
+        return
+    query = source.query
+    for line in lines:
+        try:
+            yield set(_undeclared(json.loads(line), source.structure, query))
+        except (json.JSONDecodeError, RecursionError):
+            continue
+
+
+def _undeclared(value: Any, structure: Structure, query: str, path: str = "") -> Iterator[str]:
+    if isinstance(structure, list) and isinstance(value, list):
+        for item in value:
+            yield from _undeclared(item, structure[0], query, path)
+    elif isinstance(structure, dict) and isinstance(value, dict):
+        for name, inner in value.items():
+            if name in structure:
+                yield from _undeclared(inner, structure[name], query, f"{path}{name}.")
+            else:
+                yield path + name
+        # Of OpenTelemetry's attributes those that may count tokens: others may tell of anything.
+        key = value.get("key") if structure.keys() == {"key", "value"} else None
+        if isinstance(key, str) and key.startswith("gen_ai.usage.") and f"'{key}'" not in query:
+            yield key

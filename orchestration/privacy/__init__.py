@@ -1,0 +1,1 @@
+"""What must not stay: requests past retention, people who are forgotten."""

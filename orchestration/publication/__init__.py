@@ -1,0 +1,197 @@
+"""The way out: the tables that were built and tested become what people and BI tools read.
+
+    published/versions/<time>/      reports.duckdb, parquet/<schema>/<table>.parquet, page/,
+                                    data_docs/, build.json
+    published/current, previous     links to a version each
+    published/reports.duckdb        always of the current version, and so is
+    published/parquet, page, data_docs
+
+mirroring.py copies it to object storage.
+
+One link is swapped, so tables and files of different nights are never seen beside each other, and
+whoever has the version before open keeps it.
+"""
+
+import json
+import shutil
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from orchestration.files import sync
+from orchestration.ingestion.damage import put_aside_if_damaged
+from orchestration.lock import only_run
+from orchestration.publication.comparison import compare
+from orchestration.publication.data_docs import build_data_docs
+from orchestration.publication.mirror import FIXED_NAMES, mirror
+from orchestration.publication.tables import copy_tables, days_of
+from orchestration.settings import Settings, UserError
+from orchestration.warehouse.archive import archived_through
+from orchestration.warehouse.fingerprints import core_fingerprint
+
+
+@dataclass(frozen=True)
+class Build:
+    """What build.json says of a published version.
+
+    `tables` maps schema.table to rows, `days` each day to what its requests are made of, and `core`
+    identifies the code that made them.
+    """
+
+    built_at: str
+    inputs: str
+    reporting_time_zone: str
+    gateway_addresses: list[str]
+    tables: dict[str, int]
+    warnings: list[str]
+    users_are_hidden: bool = False
+    core: str = ""
+    days: dict[str, str] = field(default_factory=dict)
+    # The last day whose requests are past retention, if any is.
+    archived_through: str = ""
+
+
+def published_build(settings: Settings) -> Build | None:
+    """Return what was published last, or None if nothing was."""
+    try:
+        return Build(**json.loads((settings.published / "current/build.json").read_text()))
+    except (OSError, TypeError):
+        return None
+
+
+def what_was_published(settings: Settings) -> dict[str, int]:
+    """Return figures of the current version, of which people may want to see the history."""
+    current = (settings.published / "current").resolve()
+    with duckdb.connect(str(current / "reports.duckdb"), read_only=True) as connection:
+        events = connection.execute(
+            "select sum(events_received), sum(events_rejected), sum(late_events), sum(requests) "
+            "from technical.data_quality"
+        ).fetchone()
+    with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
+        (days,) = connection.execute(
+            "select count(*) from core.int_usage_dates where needs_rebuild"
+        ).fetchone()
+    names = ("events received", "events rejected", "late events", "requests")
+    return {
+        "days rebuilt": days,
+        **{name: int(number or 0) for name, number in zip(names, events, strict=True)},
+        "bytes": sum(path.stat().st_size for path in current.rglob("*") if path.is_file()),
+    }
+
+
+def publish(settings: Settings, models: list[dict], inputs: str) -> Build:
+    """Copy the public models from the warehouse to a new version, and make it the current one.
+
+    `models` are nodes of dbt's manifest; `inputs` is the fingerprint of what they were built from.
+
+    Raises:
+        UserError: the copy could not be written, it lacks what the version before had, or a report
+            of the page is declared wrongly. The version before stays the current one.
+    """
+    # Takes a second, and only publication needs it.
+    from orchestration.page import build_page
+
+    before, current = published_build(settings), settings.published / "current"
+    # What a day and what a request is depends on these.
+    is_comparable = before is not None and (
+        (before.reporting_time_zone, before.gateway_addresses)
+        == (settings.reporting_time_zone, settings.gateway_addresses)
+    )
+    now = datetime.now(UTC)
+    versions = settings.published / "versions"
+    target = versions / f"{now:%Y%m%dT%H%M%S%f}"
+    try:
+        target.mkdir(parents=True)
+        is_alike = before is not None and before.core == core_fingerprint()
+        tables = copy_tables(
+            settings,
+            models,
+            target,
+            current.resolve() if is_alike else None,
+            before.days if is_alike else {},
+        )
+        warnings, judged = compare(settings, target, current if before else None, is_comparable)
+        build = Build(
+            f"{now:%Y-%m-%d %H:%M:%S} UTC",
+            inputs,
+            settings.reporting_time_zone,
+            settings.gateway_addresses,
+            tables,
+            warnings,
+            settings.hiding_key is not None,
+            core_fingerprint(),
+            days_of(settings),
+            str(archived_through(settings) or ""),
+        )
+        build_page(
+            target / "reports.duckdb",
+            models,
+            target / "page",
+            settings.home / "tmp",
+            build.built_at,
+            build.reporting_time_zone,
+        )
+        build_data_docs(target / "data_docs", settings.raw / "validations", judged, build.built_at)
+        (target / "build.json").write_text(json.dumps(build.__dict__, indent=1))
+        for path in (versions, target, *target.rglob("*")):
+            sync(path)
+    except UserError:
+        shutil.rmtree(target, ignore_errors=True)
+        raise
+    except (OSError, duckdb.Error) as error:
+        shutil.rmtree(target, ignore_errors=True)
+        put_aside_if_damaged(settings)
+        raise UserError(
+            f"Publishing stopped: {error}. What was published before still stands; put that right "
+            "and run again."
+        ) from error
+
+    previous = settings.published / "previous"
+    for name in FIXED_NAMES:
+        if not (settings.published / name).is_symlink():
+            _point(settings.published / name, Path("current", name))
+    hides_more = build.users_are_hidden and before and not before.users_are_hidden
+    if hides_more or (before and before.archived_through != build.archived_through):
+        # Who the users are, or requests past retention, must not stay within reach.
+        previous.unlink(missing_ok=True)
+    elif current.exists():
+        _point(previous, current.readlink())
+    # Last, since with it the version is published, and no later run will mend what is missing.
+    _point(current, target.relative_to(settings.published))
+    kept = {link.resolve() for link in (current, previous) if link.exists()}
+    for old in versions.iterdir():
+        if old.resolve() not in kept:
+            shutil.rmtree(old)
+    return build
+
+
+def roll_back(settings: Settings) -> Build:
+    """Make the version before the current one again, at once; the one that was goes to `previous`.
+
+    The next night publishes anew: what was wrong should be put right before.
+
+    Raises:
+        UserError: there is no version before, a run is at work, or object storage, where the
+            version is published too, cannot be written; then nothing is changed here.
+    """
+    current, previous = settings.published / "current", settings.published / "previous"
+    with only_run(settings):
+        if not (previous / "build.json").exists():
+            raise UserError(f"There is no version before the one in {settings.published}.")
+        wrong, right = current.readlink(), previous.readlink()
+        # First what can fail. Said again, this is done again.
+        mirror(settings, previous.resolve(), current.resolve())
+        _point(current, right)
+        _point(previous, wrong)
+    return published_build(settings)
+
+
+def _point(link: Path, target: Path) -> None:
+    """Make `link` lead to `target` in one step, so that it always leads somewhere."""
+    temporary = link.with_name(f".{link.name}.new")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(target)
+    temporary.replace(link)
+    sync(link.parent)

@@ -1,0 +1,127 @@
+"""What is about to be published beside what was published before, for expectations to judge."""
+
+import os
+from datetime import date, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import duckdb
+import pandas as pd
+
+from orchestration.files import quoted
+from orchestration.settings import Settings
+from orchestration.validation import judge_publication
+from orchestration.warehouse.archive import archived_through
+
+# Days whose tokens fell though no event landed for them. A request may move over midnight when
+# another delivery of it lands, so the days next to a day with new events may differ, too.
+LOST_TOKENS = """
+    with landed as (
+        select usage_date, now_counts.events is distinct from before_counts.events as has_changed
+        from (
+            select usage_date, sum(events_received) as events
+            from now.technical.data_quality group by all
+        ) as now_counts
+        full join (
+            select usage_date, sum(events_received) as events
+            from before.technical.data_quality group by all
+        ) as before_counts using (usage_date)
+    )
+
+    select
+        days.usage_date,
+        cast(days.total_tokens - coalesce(now_days.total_tokens, 0) as double) as tokens_lost
+    from before.usage.usage_by_day as days
+    left join now.usage.usage_by_day as now_days using (usage_date)
+    where not exists (
+        from landed where has_changed and abs(landed.usage_date - days.usage_date) <= 1
+    )
+"""
+
+# The last whole day beside the same weekday of the eight weeks before it.
+VOLUME = """
+    with whole_days as (
+        select usage_date, requests from now.usage.usage_by_day
+        where usage_date < $today
+    ),
+
+    last_day as (from whole_days order by usage_date desc limit 1)
+
+    select
+        last_day.usage_date,
+        cast(last_day.requests as double) as requests,
+        min(earlier.requests) * 0.3 as requests_at_least,
+        max(earlier.requests) * 3.0 as requests_at_most
+    from last_day
+    inner join whole_days as earlier
+        on
+            earlier.usage_date between last_day.usage_date - 56 and last_day.usage_date - 7
+            and isodow(earlier.usage_date) = isodow(last_day.usage_date)
+    group by last_day.usage_date, last_day.requests
+    having count(*) >= 4
+"""
+
+# Sources that used to land on most days. Of one that stays away for a month people know.
+SILENCE = """
+    with newest as (
+        select source, max(usage_date) as last_date from now.technical.data_quality group by all
+    )
+
+    select source, last_date, cast($today - last_date as bigint) as silent_days
+    from newest
+    inner join now.technical.data_quality as days using (source)
+    where days.usage_date > last_date - 28 and $today - last_date <= 30
+    group by source, last_date
+    having count(distinct days.usage_date) >= 14
+"""
+
+
+def compare(
+    settings: Settings, version: Path, before: Path | None, is_comparable: bool
+) -> tuple[list[str], list[tuple[str, dict]]]:
+    """Return what people should be warned of in a version that is not published yet.
+
+    The second list holds what was judged: its name and Great Expectations' result.
+
+    `before` is the version that is published, if any. AI_USAGE_ACCEPT_CHANGES=1 accepts whatever
+    became less. Days are compared if `is_comparable`: both versions mean the same by them.
+
+    Raises:
+        UserError: something is lost that the version before had.
+    """
+    frames: dict[str, pd.DataFrame] = {}
+    today = datetime.now(ZoneInfo(settings.reporting_time_zone)).date()
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{quoted(version / 'reports.duckdb')}' as now (read_only)")
+        frames["volume"] = connection.execute(VOLUME, {"today": today}).df()
+        frames["silence"] = connection.execute(SILENCE, {"today": today}).df()
+        if before and not os.environ.get("AI_USAGE_ACCEPT_CHANGES"):
+            path = quoted(before.resolve() / "reports.duckdb")
+            connection.execute(f"attach '{path}' as before (read_only)")
+            frames["tables"] = _row_counts(connection, archived_through(settings))
+            if is_comparable:
+                frames["lost_tokens"] = connection.execute(LOST_TOKENS).df()
+    return judge_publication(frames)
+
+
+def _row_counts(connection: duckdb.DuckDBPyConnection, last_day: date | None) -> pd.DataFrame:
+    """Count the rows of every table that the version before had and that was not empty there."""
+    may_be_empty = set()
+    live = "select count(*) from now.usage.usage_by_day where usage_date > ?"
+    if last_day and connection.execute(live, [last_day]).fetchone() == (0,):
+        # All requests are past retention.
+        may_be_empty = {("core", "fct_requests"), ("core", "fct_sessions")}
+    tables = "select schema_name, table_name from duckdb_tables() where database_name = ?"
+    present = set(connection.execute(tables, ["now"]).fetchall())
+    rows = []
+    for name in connection.execute(tables, ["before"]).fetchall():
+        if name not in present or name in may_be_empty:
+            continue  # a report that its analyst has taken away
+        table = '"{}"."{}"'.format(*name)
+        before, now = (
+            connection.execute(f"select count(*) from {version}.{table}").fetchone()[0]
+            for version in ("before", "now")
+        )
+        if before:
+            rows.append((".".join(name), before, now))
+    return pd.DataFrame(rows, columns=["table_name", "rows_before", "rows_now"])

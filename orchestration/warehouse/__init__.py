@@ -1,0 +1,1 @@
+"""dbt, and the file that it builds."""

@@ -1,0 +1,1 @@
+"""dbt-duckdb's plugins, named in profiles/profiles.yml."""
