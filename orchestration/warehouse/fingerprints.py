@@ -36,7 +36,7 @@ def core_fingerprint() -> str:
 def _digest(parts: list[str], *folders: str) -> str:
     for folder in folders:
         for path in sorted((PROJECT / folder).rglob("*.*")):
-            if path.suffix in (".sql", ".yml", ".csv", ".py", ".html", ".css", ".js"):
+            if path.suffix in (".sql", ".yml", ".md", ".csv", ".py", ".html", ".css", ".js"):
                 parts.append(hashlib.sha256(path.read_bytes()).hexdigest())
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

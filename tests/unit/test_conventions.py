@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,27 @@ def test_public_models_keep_a_contract(models: dict[str, dict]) -> None:
         for column in model["columns"].values():
             assert column["description"], f"{model['name']}.{column['name']}: describe it"
             assert column["data_type"], f"{model['name']}.{column['name']}: give its data_type"
+
+
+def test_what_tables_share_is_described_once(parsed: tuple[dict, list[str]]) -> None:
+    manifest = parsed[0]
+    tables = [*manifest["nodes"].values(), *manifest["sources"].values()]
+    columns = [column for table in tables for column in table.get("columns", {}).values()]
+    used = Counter(block for column in columns for block in column["doc_blocks"])
+    for block in manifest["docs"].values():
+        assert block["package_name"] != "ai_usage" or used[block["unique_id"]] > 1, (
+            f"{block['name']} in {block['original_file_path']}: write it where it is used"
+        )
+    # Of raw's tables the columns that all have are one anchor in their YAML.
+    nodes = [table for table in tables if table["resource_type"] != "source"]
+    written_out = Counter(
+        (column["name"], column["description"])
+        for node in nodes
+        for column in node.get("columns", {}).values()
+        if column["description"] and not column["doc_blocks"]
+    )
+    for (name, description), times in written_out.items():
+        assert times == 1, f"{name} is {description!r} {times} times: see models/columns.md"
 
 
 def test_each_table_has_a_tested_key(
