@@ -6,7 +6,10 @@ with list_prices as (
 
 price_overrides as (
 
-    select * from {{ ref('price_overrides') }}
+    select
+        *,
+        input_usd_per_million_tokens as input_uncached_usd_per_million_tokens
+    from {{ ref('price_overrides') }}
 
 ),
 
@@ -22,17 +25,12 @@ override_prices as (
         time '24:00:00' as daily_to,
         -1 as input_tokens_above,
         9223372036854775807 as input_tokens_up_to,
-        input_usd_per_million_tokens as input_uncached_usd_per_million_tokens,
-        coalesce(
-            cache_read_usd_per_million_tokens, input_usd_per_million_tokens
-        ) as cache_read_usd_per_million_tokens,
-        coalesce(
-            cache_write_usd_per_million_tokens, input_usd_per_million_tokens
-        ) as cache_write_usd_per_million_tokens,
-        output_usd_per_million_tokens,
-        coalesce(
-            reasoning_usd_per_million_tokens, output_usd_per_million_tokens
-        ) as reasoning_usd_per_million_tokens,
+        -- What has no price of its own costs what plain input or output costs.
+        {%- for type in token_types() %}
+            coalesce(
+                {{ type.name }}_usd_per_million_tokens, {{ type.part_of }}_usd_per_million_tokens
+            ) as {{ type.name }}_usd_per_million_tokens,
+        {%- endfor %}
         0 as request_usd
     from price_overrides
 
@@ -81,11 +79,9 @@ list_prices_between_overrides as (
         list_prices.daily_to,
         list_prices.input_tokens_above,
         list_prices.input_tokens_up_to,
-        list_prices.input_uncached_usd_per_million_tokens,
-        list_prices.cache_read_usd_per_million_tokens,
-        list_prices.cache_write_usd_per_million_tokens,
-        list_prices.output_usd_per_million_tokens,
-        list_prices.reasoning_usd_per_million_tokens,
+        {%- for type in token_types() %}
+            list_prices.{{ type.name }}_usd_per_million_tokens,
+        {%- endfor %}
         list_prices.request_usd
     from list_prices
     left join gaps_between_overrides as gaps
@@ -135,19 +131,10 @@ final as (
         daily_to,
         cast(input_tokens_above as bigint) as input_tokens_above,
         cast(input_tokens_up_to as bigint) as input_tokens_up_to,
-        cast(
-            input_uncached_usd_per_million_tokens as decimal(18, 12)
-        ) as input_uncached_usd_per_million_tokens,
-        cast(
-            cache_read_usd_per_million_tokens as decimal(18, 12)
-        ) as cache_read_usd_per_million_tokens,
-        cast(
-            cache_write_usd_per_million_tokens as decimal(18, 12)
-        ) as cache_write_usd_per_million_tokens,
-        cast(output_usd_per_million_tokens as decimal(18, 12)) as output_usd_per_million_tokens,
-        cast(
-            reasoning_usd_per_million_tokens as decimal(18, 12)
-        ) as reasoning_usd_per_million_tokens,
+        {%- for type in token_types() %}
+            cast({{ type.name }}_usd_per_million_tokens as decimal(18, 12))
+                as {{ type.name }}_usd_per_million_tokens,
+        {%- endfor %}
         cast(request_usd as decimal(18, 9)) as request_usd
     from prices
 

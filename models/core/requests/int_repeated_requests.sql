@@ -42,9 +42,8 @@ merged as (
         {%- for column in [
             'source', 'prompt_id', 'user_id', 'user_name', 'team_id', 'provider', 'model', 'status',
             'error_type', 'reported_cost_usd', 'is_cache_hit', 'requested_at', 'first_token_at',
-            'completed_at', 'input_uncached_tokens', 'cache_read_tokens', 'cache_write_tokens',
-            'output_tokens_without_reasoning', 'reasoning_tokens'
-        ] %}
+            'completed_at'
+        ] + token_types() | map(attribute='tokens') | list %}
             arg_min({{ column }}, precedence) as {{ column }},
         {%- endfor %}
         arg_min(user_id, precedence) filter (user_name is not null) as named_user_id,

@@ -110,11 +110,9 @@ final as (
         case when status = 'failure' then coalesce(error_type, 'unknown') end as error_type,
 
         -- numbers
-        coalesce(input_uncached_tokens, 0) as input_uncached_tokens,
-        coalesce(cache_read_tokens, 0) as cache_read_tokens,
-        coalesce(cache_write_tokens, 0) as cache_write_tokens,
-        coalesce(output_tokens_without_reasoning, 0) as output_tokens_without_reasoning,
-        coalesce(reasoning_tokens, 0) as reasoning_tokens,
+        {%- for type in token_types() %}
+            coalesce({{ type.tokens }}, 0) as {{ type.tokens }},
+        {%- endfor %}
         reported_cost_usd,
 
         -- booleans

@@ -35,10 +35,8 @@ hourly as (
         count(*) filter (price_id is null) as unpriced_requests,
         count(*) filter (user_id is null) as requests_without_user,
         count(*) filter (session_id_source = 'derived') as requests_without_session,
-        {%- for tokens in [
-            'input_uncached_tokens', 'cache_read_tokens', 'cache_write_tokens',
-            'output_tokens_without_reasoning', 'reasoning_tokens', 'input_tokens', 'output_tokens',
-            'total_tokens'
+        {%- for tokens in token_types() | map(attribute='tokens') | list + [
+            'input_tokens', 'output_tokens', 'total_tokens'
         ] %}
             cast(sum({{ tokens }}) as bigint) as {{ tokens }},
         {%- endfor %}
