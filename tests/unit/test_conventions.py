@@ -105,7 +105,7 @@ def test_each_table_has_a_tested_key(
         test["attached_node"]
         for test in parsed[0]["nodes"].values()
         if test["resource_type"] == "test"
-        and (test.get("test_metadata") or {}).get("name") in ("one_row_per", "unique")
+        and (test.get("test_metadata") or {}).get("name") == "one_row_per"
     }
     for unique_id, model in models.items():
         is_table = model["config"]["materialized"] != "view" or model["access"] == "public"
