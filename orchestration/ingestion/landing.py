@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from orchestration.files import UnreadableFileError
+from orchestration.ingestion import ledger
 from orchestration.ingestion.landed_file import (
     LandingFile,
     format_of,
@@ -61,7 +62,7 @@ def refuse_if_nothing_ever_landed(settings: Settings) -> None:
     Raises:
         UserError: there is nothing at the address, or the object storage cannot be read.
     """
-    if any(settings.raw.glob("loads/*.parquet")):
+    if ledger.entries(settings):
         return
     if not any(list_landed_files(settings, source)[0] for source in SOURCES):
         folders = ", ".join(f"{source.name}/" for source in SOURCES)

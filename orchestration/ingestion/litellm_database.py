@@ -26,8 +26,9 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.files import quoted, sync
-from orchestration.ingestion import Summary, ingest
+from orchestration.files import move, quoted
+from orchestration.ingestion import ingest, ledger
+from orchestration.ingestion.summary import Summary
 from orchestration.settings import Settings, UserError
 from orchestration.sources import MACROS, Source
 from orchestration.sources.spend_logs import (
@@ -102,9 +103,7 @@ def _land_new_rows(settings: Settings) -> tuple[int, int]:
                 rows += read
                 if not _write_new(connection, writing, is_archived(settings, _STARTED_AT)):
                     continue
-                sync(writing)
-                writing.replace(folder / f"{first_name}-{files:06}.jsonl.zst")
-                sync(folder)
+                move(writing, folder / f"{first_name}-{files:06}.jsonl.zst")
                 files += 1
     except dbapi.Error as error:
         why = meaning(error)
@@ -159,10 +158,11 @@ def _know_what_was_read(
             )
             """
         )
-    if not any(settings.raw.glob("loads/*.parquet")):
+    entries = ledger.entries(settings, "litellm")
+    if not entries:
         return None
     (newest,) = connection.execute(
-        f"select max(last_event_at) from read_parquet('{raw}/loads/*.parquet') "
+        f"select max(last_event_at) from {ledger.relation(entries)} "
         f"where starts_with(landing_file, '{FOLDER}/')"
     ).fetchone()
     if newest is None:
