@@ -30,8 +30,8 @@ from orchestration.files import move, quoted
 from orchestration.ingestion import ingest, ledger
 from orchestration.ingestion.summary import Summary
 from orchestration.settings import Settings, UserError
-from orchestration.sources import MACROS, Source
-from orchestration.sources.spend_logs import (
+from orchestration.sources.litellm import SOURCE
+from orchestration.sources.litellm.spend_logs import (
     COLUMNS_PRESENT,
     FOLDER,
     SESSION,
@@ -39,6 +39,7 @@ from orchestration.sources.spend_logs import (
     meaning,
     select_rows,
 )
+from orchestration.sources.source import MACROS, Source
 from orchestration.warehouse.archive import is_archived
 
 _OVERLAP = "AI_USAGE_LITELLM_OVERLAP_HOURS"
@@ -61,7 +62,7 @@ def take_in(
         UserError: see `ingest`; or the database cannot be read. What had landed is taken in.
     """
     summary = ingest(settings, source, on_progress)
-    if source.name == "litellm" and is_set():
+    if source.database_folder and is_set():
         rows, files = _land_new_rows(settings)
         if files:
             summary = summary.followed_by(ingest(settings, source, on_progress))
@@ -158,7 +159,7 @@ def _know_what_was_read(
             )
             """
         )
-    entries = ledger.entries(settings, "litellm")
+    entries = ledger.entries(settings, SOURCE.name)
     if not entries:
         return None
     (newest,) = connection.execute(
