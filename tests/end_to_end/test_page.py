@@ -495,8 +495,3 @@ def test_charts_by_keyboard(opened) -> None:
     assert page.locator("#tooltip strong").inner_text() == "Sun, 15 Nov 2026"
     chart.press("Escape")
     assert page.locator("#tooltip").is_hidden()
-
-
-def test_pictures_are_there(built: Warehouse) -> None:
-    pictures = {path.stem for path in (built.home / "published/page/png").iterdir()}
-    assert {"usage_tokens_by_day_and_ai", "cost_time_of_use", "technical_response_time"} <= pictures

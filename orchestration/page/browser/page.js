@@ -125,6 +125,9 @@ async function drawCard(report, card) {
   const [from, to] = report.ignores?.includes('date') ? [PAGE.first, PAGE.last] : rangeDays();
   const range = [Math.max(from, PAGE.first), Math.min(to, PAGE.last)];
   const show = prepare(report, source, range);
+  const filters = { date: datesInWords(range), ai: state.ai, user: state.user && userName(state.user) };
+  for (const filter of source.missed) filters[filter] = MISSED[filter];
+  show.said = [...Object.values(filters), ...show.chips].filter(Boolean);
   card.chips([...source.missed.map((filter) => [MISSED[filter], true]), ...show.chips.map((chip) => [chip, false])]);
   await card.show(show);
 }
