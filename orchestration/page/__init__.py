@@ -4,8 +4,8 @@
     data/*.js     large marts, and the days of each user; loaded when asked for, from disk too
 
 What it shows is declared in the marts' YAML, see declarations.py. A mart's way to the screen:
-packing.py (rows to JSON), data.js (filter and add up), draw.js (what to draw), view.js (Vega), picture.js
-(what is seen as a PNG).
+packing.py (rows to JSON), data.js (filter and add up), draw.js (what to draw), view.js (Vega),
+picture.js (what is seen, as a PNG).
 """
 
 import json

@@ -35,7 +35,7 @@ function sortableTable(header, rows, sortedBy = -1) {
 function tableCell(value, number) {
   if (value === null || typeof value !== 'object') return element('td', { class: number ? 'number' : null }, value === null ? '' : String(value));
   const content = value.onclick ? element('button', { type: 'button', class: 'link', onclick: value.onclick }, value.text) : value.text;
-  const made = element('td', { class: number ? 'number' : null, title: value.exact }, ...(value.colour ? [swatch(value.colour)] : []), content);
+  const made = element('td', { class: number ? 'number' : null, title: value.exact }, value.colour && swatch(value.colour), content);
   if (value.bar !== undefined) {
     const bar = element('span', { class: 'bar' });
     bar.style.width = `${value.bar * 100}%`;

@@ -26,8 +26,8 @@ function part(name) {
 async function table(mart, user) {
   const key = user ? `${mart} of ${user}` : mart;
   if (!tables.has(key)) {
-    const { place } = userAt(user) || {};
     if (user) {
+      const place = userPlaces.get(user);
       const { heads, users: rows } = await part(`users_${Math.floor(place / PAGE.users_per_file)}`);
       tables.set(key, fromRows(heads[mart], rows[place]?.[mart] || []));
     } else tables.set(key, unpack(await part(mart)));
@@ -37,7 +37,6 @@ async function table(mart, user) {
 
 let users = [];
 let userPlaces = new Map();
-const userAt = (id) => (userPlaces.has(id) ? { place: userPlaces.get(id) } : null);
 function userName(id) {
   const name = users[userPlaces.get(id)]?.[1];
   return name && !PAGE.shared_names.includes(name) ? name : id;
@@ -158,7 +157,7 @@ function readAddress() {
   const own = /^\d{4}-\d\d-\d\d\.\.\d{4}-\d\d-\d\d$/.test(given.range) && !rangeDays(given.range).some(Number.isNaN);
   state.range = given.range in RANGES || own ? given.range : '30';
   state.ai = PAGE.services.includes(given.ai) ? given.ai : '';
-  state.user = userAt(given.user) ? given.user : '';
+  state.user = userPlaces.has(given.user) ? given.user : '';
 }
 
 function set(changes) {

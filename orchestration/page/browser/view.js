@@ -41,16 +41,16 @@ function resolved(colour) {
 function showTooltip({ title, header, lines, total }, report, active, x, y) {
   const row = (name, cells, colour) =>
     element('tr', name === active ? { class: 'active' } : {},
-      element('th', { scope: 'row' }, ...(colour ? [swatch(colour)] : []), seriesName(report, name)),
+      element('th', { scope: 'row' }, colour && swatch(colour), seriesName(report, name)),
       ...cells.map((text) => element('td', {}, text)));
   const coloured = (name) => (report.series || report.domain?.includes(name) ? colourOf(report, name) : null);
   tooltip.replaceChildren(
     element('strong', {}, title),
     lines.length
       ? element('table', {},
-          ...(header.length ? [element('thead', {}, element('tr', {}, element('td'), ...header.map((text) => element('th', { scope: 'col' }, text))))] : []),
+          header.length ? element('thead', {}, element('tr', {}, element('td'), ...header.map((text) => element('th', { scope: 'col' }, text)))) : null,
           element('tbody', {}, ...lines.slice(0, 16).map(({ name, cells }) => row(name, cells, coloured(name)))),
-          ...(total ? [element('tfoot', {}, row('Total', total))] : []))
+          total && element('tfoot', {}, row('Total', total)))
       : element('p', {}, 'Nothing here.'),
   );
   tooltip.hidden = false;
