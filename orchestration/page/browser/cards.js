@@ -44,7 +44,7 @@ function tableCell(value, number) {
   return made;
 }
 
-/** Save what a button makes. */
+/** Hand over a file to save. */
 function save(blob, name) {
   const address = URL.createObjectURL(blob);
   element('a', { href: address, download: name }).click();
@@ -63,7 +63,7 @@ class Card {
     this.legend = element('div', { class: 'legend' });
     this.panel = element('div', { class: 'panel', hidden: true });
     this.mart = element('code');
-    this.png = element('button', { type: 'button', title: 'Download the chart', 'data-action': 'png', onclick: () => this.downloadPicture() }, 'PNG');
+    this.png = element('button', { type: 'button', title: 'Download the chart', 'data-action': 'png', hidden: true, onclick: () => this.downloadPicture() }, 'PNG');
     this.body.append(this.holder, this.message, element('div', { class: 'foot' }, this.legend, this.mart));
     this.node = element('section', { class: `card ${report.wide ? 'wide' : ''} ${report.chart}`, id: report.id, 'aria-label': report.title },
       element('header', {},
@@ -91,7 +91,7 @@ class Card {
   say(text) {
     this.message.textContent = text;
     this.message.hidden = !text;
-    this.png.hidden = !!text;
+    if (text) this.png.hidden = true;
     this.holder.hidden = !!text;
     this.legend.hidden = !!text;
   }
@@ -107,6 +107,7 @@ class Card {
     this.shown = this.holder.clientWidth;
     this.showLegend(show);
     await this.chart.draw(show);
+    this.png.hidden = false;
     // After drawing: Vega gives the element a label of its own.
     this.holder.setAttribute('aria-label', this.summary(show));
   }
