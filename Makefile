@@ -76,11 +76,13 @@ clean:          ## Remove the environment and what dbt left, but no data
 
 # $(RUNNING) and $(TESTING) are there once all that their lock lists is installed. .venv is made anew
 # when requirements.lock changes, when its Python is gone, and when PYTHON=... asks for another one.
-version = $(shell $(1) -c 'import sys; print(sys.base_prefix, sys.version)' 2>&1)
-ifneq ($(if $(PYTHON),$(call version,$(PYTHON))),$(if $(PYTHON),$(call version,$(BIN)/python)))
+identity = $(shell $(1) -c 'import sys; print(sys.base_prefix, sys.version)' 2> /dev/null || echo $(1))
+ifeq ($(shell test -x $(BIN)/python && echo there),)
 ANEW := anew
-else ifeq ($(shell test -x $(BIN)/python && echo there),)
+else ifneq ($(PYTHON),)
+ifneq ($(call identity,$(PYTHON)),$(call identity,$(BIN)/python))
 ANEW := anew
+endif
 endif
 .PHONY: anew
 

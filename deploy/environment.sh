@@ -12,8 +12,8 @@ find_python() {
         "$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' \
             2> /dev/null || continue
         reason=$("$python" -c 'import ensurepip, sqlite3, ssl, venv' 2>&1) && return
-        lacking="$python is there, but incomplete: $(echo "$reason" | tail -n 1). On Debian and Ubuntu
-this may be all that it needs: apt-get install $(basename "$python")-venv"
+        lacking="$python cannot make an environment: $(echo "$reason" | tail -n 1).
+On Debian and Ubuntu, install what it lacks: apt-get install $(basename "$python")-venv"
     done
     echo "${lacking:-Python 3.11 or 3.12 is needed, and none runs as ${PYTHON:-python3.11, python3.12 or python3}.
 Install one (Debian 12, Ubuntu 24.04: apt-get install python3 python3-venv), or say where it is:
