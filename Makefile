@@ -74,9 +74,10 @@ lock: $(TESTING) ## Choose versions anew
 clean:          ## Remove the environment and what dbt left, but no data
 	rm -rf .venv target logs
 
-# $(RUNNING) and $(TESTING) are there once all that their lock lists is installed. .venv is made anew
-# when requirements.lock changes, when its Python is gone, and when PYTHON=... asks for another one.
-identity = $(shell $(1) -c 'import sys; print(sys.base_prefix, sys.version)' 2> /dev/null || echo $(1))
+# $(RUNNING) and $(TESTING) are there once all that their lock lists is installed. .venv is made
+# anew when requirements.lock changes, its Python is gone, or PYTHON=... asks for another one.
+identity = $(shell $(1) -c 'import sys; print(sys.base_prefix, sys.version)' 2> /dev/null \
+	|| echo $(1))
 ifeq ($(shell test -x $(BIN)/python && echo there),)
 ANEW := anew
 else ifneq ($(PYTHON),)
