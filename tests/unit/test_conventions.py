@@ -119,14 +119,23 @@ def test_names_say_the_layer(models: dict[str, dict]) -> None:
 
 
 def test_files_name_no_host_and_no_machine() -> None:
-    lock = (PROJECT / "requirements.lock").read_text()
-    assert "://" not in lock, "write the lock with `make lock`, which leaves addresses out"
-    assert lock.count("--hash=") > 100
+    for name in ("requirements.lock", "requirements-dev.lock"):
+        lock = (PROJECT / name).read_text()
+        assert "://" not in lock, f"write {name} with `make lock`, which leaves addresses out"
+        assert lock.count("--hash=") > 100
     tracked = subprocess.run(["git", "ls-files"], capture_output=True, text=True, check=True)
     for name in tracked.stdout.splitlines():
         path = PROJECT / name
         if path.suffix in (".py", ".sql", ".yml", ".yaml", ".md", ".toml", ".lock"):
             assert str(PROJECT.parent) + "/" not in path.read_text(), f"{name} names this machine"
+
+
+def test_what_runs_is_what_was_tested() -> None:
+    def pinned(lock: str) -> set[str]:
+        return set(re.findall(r"^[a-z].*==[^\\]*", (PROJECT / lock).read_text(), re.MULTILINE))
+
+    untested = pinned("requirements.lock") - pinned("requirements-dev.lock")
+    assert not untested, f"write both locks with `make lock`: they differ in {untested}"
 
 
 def test_python_files_stay_short() -> None:
