@@ -46,6 +46,7 @@ database:       ## Install the PostgreSQL that tests start, if there is none
 lint: $(TESTING) ## Check how the code reads
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/sqlfluff lint --processes 2 models tests/singular
 
 format: $(TESTING) ## Mend what lint can mend by itself
