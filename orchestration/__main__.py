@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
             build = roll_back(settings)
             console.print(f"What was published {build.built_at} is published again.")
         elif asked.command == "forget":
-            from orchestration.privacy.erasure import forget
+            from orchestration.operations.forget import forget
 
             forget(settings, asked.user)
         else:

@@ -22,7 +22,7 @@ from email.message import EmailMessage
 from urllib.parse import unquote, urlsplit
 
 from orchestration.console import console
-from orchestration.publication import published_build
+from orchestration.publication.build import published_build
 from orchestration.settings import Settings, UserError
 
 _TIMEOUT_S = 20

@@ -2,6 +2,8 @@
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -16,6 +18,28 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def move(path: Path, target: Path) -> None:
+    """Have a written file, or a folder, take its place: on disk, and there whole or not at all."""
+    sync(path)
+    path.replace(target)
+    sync(target.parent)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a path beside a file to write to; what was written takes the file's place in the end.
+
+    Whatever ends this before, a crash too, leaves the file as it was.
+    """
+    new = path.with_name(f".{path.name}.new")
+    new.unlink(missing_ok=True)
+    try:
+        yield new
+        move(new, path)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def quoted(text: str | Path) -> str:

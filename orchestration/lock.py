@@ -2,14 +2,10 @@
 
 import fcntl
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-import duckdb
-
-from orchestration.ingestion.damage import put_aside
 from orchestration.settings import Settings, UserError
 
 _LONGEST_WAIT_S = 600
@@ -36,29 +32,3 @@ def only_run(settings: Settings) -> Iterator[None]:
         file.write(f"process {os.getpid()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
         file.flush()
         yield
-
-
-def wait_for_warehouse(settings: Settings) -> None:
-    """Wait until nobody has the warehouse open. One that is damaged is put aside.
-
-    Raises:
-        UserError: somebody has it open for longer than ten minutes, or it cannot be opened at all.
-    """
-    until = time.monotonic() + _LONGEST_WAIT_S
-    while True:
-        try:
-            duckdb.connect(str(settings.warehouse)).close()
-            return
-        except duckdb.Error as error:
-            if put_aside(settings, error):
-                continue
-            if "lock" not in str(error).lower():
-                raise UserError(
-                    f"{settings.warehouse} cannot be opened: {error}. Put that right and run "
-                    "again; it holds nothing that raw/ does not, so it may be deleted."
-                ) from error
-            if time.monotonic() > until:
-                raise UserError(
-                    f"{settings.warehouse} is open elsewhere: {error}. Close it and run again."
-                ) from error
-            time.sleep(1)

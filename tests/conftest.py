@@ -31,7 +31,8 @@ for name in [name for name in os.environ if name.startswith("AI_USAGE_")]:
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager  # noqa: E402
 from dbt.cli.main import dbtRunner  # noqa: E402
 
-from orchestration.ingestion import Summary, ingest  # noqa: E402
+from orchestration.ingestion import ingest  # noqa: E402
+from orchestration.ingestion.summary import Summary  # noqa: E402
 from orchestration.publication import publish  # noqa: E402
 from orchestration.settings import Settings, load_settings  # noqa: E402
 from orchestration.sources import SOURCES  # noqa: E402

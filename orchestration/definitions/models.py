@@ -1,30 +1,22 @@
-"""What Dagster knows of dbt's models and of what is published; what is before them: raw_assets."""
+"""What Dagster knows of dbt's models: all that is built and tested."""
 
 import os
 from collections.abc import Iterator
 
 from dagster import (
     AssetCheckResult,
-    AssetCheckSeverity,
-    AssetCheckSpec,
     AssetExecutionContext,
-    AssetKey,
-    AssetObservation,
     Config,
-    MaterializeResult,
     RetryRequested,
-    asset,
 )
 from dagster_dbt import dbt_assets
 
-from orchestration.alerts import alert
 from orchestration.console import step
-from orchestration.definitions.raw import nightly, settings
-from orchestration.ingestion.damage import damaged_raw_files, put_aside_if_damaged
-from orchestration.lock import wait_for_warehouse
-from orchestration.publication import publish, published_build, what_was_published
+from orchestration.ingestion.damage import damaged_raw_files
+from orchestration.publication.build import published_build
 from orchestration.settings import UserError
 from orchestration.warehouse.archive import archived_through
+from orchestration.warehouse.file import compact_warehouse, put_aside_if_damaged, wait_for_warehouse
 from orchestration.warehouse.fingerprints import (
     BuiltFrom,
     built_from,
@@ -38,15 +30,13 @@ from orchestration.warehouse.project import (
     failures,
     nodes_to_build,
     project,
-    public_models,
     with_sample_rows,
 )
-from orchestration.warehouse.rebuild import compact_warehouse, mark_for_rebuild
+from orchestration.warehouse.rebuild import mark_for_rebuild
 
 dbt_project = project()
 translator = Translator()
 number_of_nodes = nodes_to_build(dbt_project)
-public_keys = [translator.get_asset_key(model) for model in public_models(dbt_project)]
 
 
 class Rebuild(Config):
@@ -61,10 +51,12 @@ class Rebuild(Config):
     manifest=dbt_project.manifest_path,
     project=dbt_project,
     dagster_dbt_translator=translator,
-    required_resource_keys={"dbt", "warehouse"},
+    required_resource_keys={"dbt", "night"},
 )
 def models(context: AssetExecutionContext, config: Rebuild) -> Iterator:
     """Everything that dbt builds and tests. With nothing new there is nothing to build."""
+    night = context.resources.night
+    settings = night.settings
     build = published_build(settings)
     core, inputs = core_fingerprint(), fingerprint(settings)
     if config.everything or config.first_date or config.last_date:
@@ -72,7 +64,9 @@ def models(context: AssetExecutionContext, config: Rebuild) -> Iterator:
     if build and build.inputs == inputs == built_from(settings).inputs:
         with step("models") as progress:
             progress.result = f"nothing new since {build.built_at}: the published tables stand"
-        context.resources.warehouse.end()
+        # The night before may have stopped while it copied.
+        night.mirror()
+        night.end()
         return
     wait_for_warehouse(settings)
     # One folder for all runs, where dagster-dbt would make a new one for each.
@@ -107,7 +101,7 @@ def models(context: AssetExecutionContext, config: Rebuild) -> Iterator:
             if put_aside_if_damaged(settings):
                 raise RetryRequested(max_retries=1)
             said = [failures(target), damaged_raw_files(settings)]
-            said += context.resources.warehouse.reasons("And before:")
+            said += night.reasons("And before:")
             said = "\n".join(filter(None, said))
             raise UserError(f"Nothing was published, since not all holds:\n{said}")
         if build and build.archived_through != str(archived_through(settings) or ""):
@@ -115,42 +109,3 @@ def models(context: AssetExecutionContext, config: Rebuild) -> Iterator:
         progress.result = f"{models_built} models built, {tests_passed} tests passed"
     if not context.is_subset:
         note_built_from(settings, BuiltFrom(core, inputs))
-
-
-@asset(
-    key=["published", "reports"],
-    deps=public_keys,
-    check_specs=[
-        AssetCheckSpec(
-            "compares_well_with_the_version_before",
-            asset=AssetKey(["published", "reports"]),
-            description="No table lost, no day with fewer tokens, volume and sources as usual.",
-        )
-    ],
-    freshness_policy=nightly,
-    group_name="published",
-    kinds={"duckdb", "parquet"},
-    required_resource_keys={"warehouse"},
-)
-def published(context: AssetExecutionContext) -> Iterator:
-    """The public tables as people and BI tools read them, swapped in at once."""
-    inputs = built_from(settings).inputs
-    if not inputs:
-        raise UserError("The models were not all built and tested: run the whole nightly_rebuild.")
-    public = public_models(dbt_project)
-    with step("publish") as progress:
-        build = publish(settings, public, inputs)
-        progress.result = f"{len(build.tables)} tables"
-    if build.warnings:
-        alert("AI usage: please look at the figures", "\n".join(build.warnings))
-    for model in public:
-        rows = build.tables[f"{model['schema']}.{model['name']}"]
-        key = translator.get_asset_key(model)
-        context.log_event(AssetObservation(key, metadata={"dagster/row_count": rows}))
-    yield MaterializeResult(metadata=what_was_published(settings))
-    yield AssetCheckResult(
-        passed=not build.warnings,
-        severity=AssetCheckSeverity.WARN,
-        metadata={"warnings": build.warnings},
-    )
-    context.resources.warehouse.end()

@@ -1,59 +1,17 @@
 """Files that are not as they were written: which they are, and how the tables come back."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 
-from orchestration.console import console
 from orchestration.files import quoted
+from orchestration.ingestion import ledger
 from orchestration.ingestion.landing import list_landed_files
 from orchestration.settings import Settings, UserError
 from orchestration.sources import SOURCES
 from orchestration.warehouse.archive import archive_files
-from orchestration.warehouse.fingerprints import BuiltFrom, note_built_from
-
-# What DuckDB says of its own file, or of the .wal beside it.
-_DAMAGE = re.compile(
-    "Corrupt database file|not a valid DuckDB database file|Could not read enough bytes"
-    "|Failure while replaying WAL|Failed to deserialize"
-)
-
-
-def put_aside(settings: Settings, error: duckdb.Error) -> bool:
-    """Rename the warehouse, of which DuckDB says this, if that means that it is damaged.
-
-    The next build makes a new one from raw/ and archive/: it holds nothing that they do not.
-    """
-    if not (damage := _DAMAGE.search(str(error))):
-        return False
-    note_built_from(settings, BuiltFrom())
-    # Renamed and not deleted: whoever has it open keeps it.
-    for path in (settings.warehouse, settings.warehouse.with_name("warehouse.duckdb.wal")):
-        if path.exists():
-            path.replace(path.with_name(f"damaged_{path.name}"))
-    console.print(
-        f"  {settings.warehouse} is damaged ({damage[0]}). It was put aside as "
-        f"damaged_{settings.warehouse.name}, which may be deleted; a new one is built from raw/."
-    )
-    return True
-
-
-def put_aside_if_damaged(settings: Settings) -> bool:
-    """Read the warehouse to its end, and put it aside if it is damaged.
-
-    Damage within a table shows only where it is read: this is for whoever has met an error.
-    """
-    try:
-        with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
-            tables = "select schema_name, table_name from duckdb_tables()"
-            for schema, table in connection.execute(tables).fetchall():
-                connection.execute(f'select count(columns(*)) from "{schema}"."{table}"')
-    except duckdb.Error as error:
-        return put_aside(settings, error)
-    return False
 
 
 def damaged_raw_files(settings: Settings) -> str:
@@ -72,18 +30,16 @@ def damaged_raw_files(settings: Settings) -> str:
 def _cure(settings: Settings, path: Path) -> str:
     if path.is_relative_to(settings.archive):
         return "Put it back from a backup of archive/ and run again: nothing else has its days."
-    ledger = settings.raw / "loads" / f"{path.stem.split('_')[0]}.parquet"
+    entry = ledger.entry(settings, ledger.load_id_of(path))
     again = (
-        f"delete {ledger}: the next run removes all else of that load, and takes in again what is "
+        f"delete {entry}: the next run removes all else of that load, and takes in again what is "
         "in landing/"
     )
     backup = "Put it back from a backup of raw/ and run again. Without one"
     try:
-        with duckdb.connect() as connection:
-            query = f"select landing_file, size_bytes, landed_at from '{quoted(ledger)}'"
-            files = connection.execute(query).fetchall()
+        files = sorted(ledger.files_taken_in(settings, entry))
         landed = {
-            (file.name, file.size_bytes, file.modified_at.replace(tzinfo=None))
+            (file.name, file.size_bytes, file.modified_at)
             for source in SOURCES
             for file in list_landed_files(settings, source)[0]
         }

@@ -26,11 +26,12 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.files import quoted, sync
-from orchestration.ingestion import Summary, ingest
+from orchestration.files import move, quoted
+from orchestration.ingestion import ingest, ledger
+from orchestration.ingestion.summary import Summary
 from orchestration.settings import Settings, UserError
-from orchestration.sources import MACROS, Source
-from orchestration.sources.spend_logs import (
+from orchestration.sources.litellm import SOURCE
+from orchestration.sources.litellm.spend_logs import (
     COLUMNS_PRESENT,
     FOLDER,
     SESSION,
@@ -38,6 +39,7 @@ from orchestration.sources.spend_logs import (
     meaning,
     select_rows,
 )
+from orchestration.sources.source import MACROS, Source
 from orchestration.warehouse.archive import is_archived
 
 _OVERLAP = "AI_USAGE_LITELLM_OVERLAP_HOURS"
@@ -60,7 +62,7 @@ def take_in(
         UserError: see `ingest`; or the database cannot be read. What had landed is taken in.
     """
     summary = ingest(settings, source, on_progress)
-    if source.name == "litellm" and is_set():
+    if source.database_folder and is_set():
         rows, files = _land_new_rows(settings)
         if files:
             summary = summary.followed_by(ingest(settings, source, on_progress))
@@ -102,9 +104,7 @@ def _land_new_rows(settings: Settings) -> tuple[int, int]:
                 rows += read
                 if not _write_new(connection, writing, is_archived(settings, _STARTED_AT)):
                     continue
-                sync(writing)
-                writing.replace(folder / f"{first_name}-{files:06}.jsonl.zst")
-                sync(folder)
+                move(writing, folder / f"{first_name}-{files:06}.jsonl.zst")
                 files += 1
     except dbapi.Error as error:
         why = meaning(error)
@@ -159,10 +159,11 @@ def _know_what_was_read(
             )
             """
         )
-    if not any(settings.raw.glob("loads/*.parquet")):
+    entries = ledger.entries(settings, SOURCE.name)
+    if not entries:
         return None
     (newest,) = connection.execute(
-        f"select max(last_event_at) from read_parquet('{raw}/loads/*.parquet') "
+        f"select max(last_event_at) from {ledger.relation(entries)} "
         f"where starts_with(landing_file, '{FOLDER}/')"
     ).fetchone()
     if newest is None:

@@ -1,38 +1,28 @@
 """One load: some landed files of one source and one format become Parquet in raw/."""
 
 import shutil
-from dataclasses import dataclass
+from pathlib import Path
 
 import duckdb
 import pandas as pd
 
-from orchestration import validation as expectations
-from orchestration.files import quoted, sync
+from orchestration.files import move, quoted
+from orchestration.ingestion import expectations, ledger
 from orchestration.ingestion.landed_file import LandingFile
 from orchestration.ingestion.reading import land_json, land_lines, land_parquet
 from orchestration.ingestion.schema_drift import judged_fields, new_fields
+from orchestration.ingestion.summary import Summary
 from orchestration.settings import Settings
-from orchestration.sources import MACROS, Source
+from orchestration.sources.source import MACROS, Source
 from orchestration.warehouse.archive import kept_of_rejected, query_of_live_days
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """Events of one load; `rejections` holds the first few as (file, line, reason).
-
-    `new_fields` names what is not read, and no load had before.
-    """
-
-    received: int
-    accepted: int
-    rejected: int
-    rejections: list[tuple[str, int, str]]
-    unreadable: list[tuple[str, str]]
-    new_fields: list[str]
-
-
-def load(settings: Settings, source: Source, files: list[LandingFile], load_id: str) -> Loaded:
+def load(
+    settings: Settings, source: Source, files: list[LandingFile], load_id: str, folder: Path
+) -> Summary:
     """Write the events of the files to raw/, the bad records to raw/rejected/, then the ledger.
+
+    All of it is first written in `folder`, which is empty.
 
     Raises:
         UserError: the load did not meet its expectations. Nothing of it is kept.
@@ -40,7 +30,7 @@ def load(settings: Settings, source: Source, files: list[LandingFile], load_id: 
     with duckdb.connect(config={"temp_directory": str(settings.home / "tmp")}) as connection:
         connection.execute("set TimeZone = 'UTC'")
         connection.execute(MACROS)
-        return _Load(connection, settings, source, files, load_id).run()
+        return _Load(connection, settings, source, files, load_id, folder).run()
 
 
 class _Load:
@@ -51,33 +41,40 @@ class _Load:
         source: Source,
         files: list[LandingFile],
         load_id: str,
+        folder: Path,
     ) -> None:
         self.connection, self.source, self.files = connection, source, files
         self.settings, self.raw, self.id = settings, settings.raw, load_id
         self.query = query_of_live_days(settings, source)
-        self.work = self.raw / ".loading"
+        self.work = folder
         self.unreadable: list[tuple[str, str]] = []
 
-    def run(self) -> Loaded:
+    def run(self) -> Summary:
         self.register_files()
         if not self.write_if_all_is_good():
             self.write_good_and_bad()
         if len(self.unreadable) == len(self.files):
-            return Loaded(0, 0, 0, [], self.unreadable, [])
-        unknown = new_fields(self.connection, self.raw, self.source, self.files)
+            return Summary(unreadable=self.unreadable)
+        unknown = new_fields(self.connection, self.settings, self.source, self.files)
         self.connection.register("unknown", unknown)
         profile = self.profile()
         rejections = self.connection.execute(
             "select landing_file, line_number, reason from rejected order by all limit 3"
         ).fetchall()
-        fields = judged_fields(self.connection, self.raw, self.source, self.files[0].format)
+        fields = judged_fields(self.connection, self.settings, self.source, self.files[0].format)
         expectations.judge_fields(fields, self.id, self.work / f"{self.id}_fields.json")
         expectations.judge_load(profile, self.id, self.work / f"{self.id}.json")
         self.connection.execute(f"copy profile to '{quoted(self.work)}/{self.id}.parquet'")
         self.move_into_place()
-        totals = profile[["events_received", "events_accepted", "events_rejected"]].sum()
-        told = unknown["name"].to_list()
-        return Loaded(*(int(total) for total in totals), rejections, self.unreadable, told)
+        return Summary(
+            files=len(self.files) - len(self.unreadable),
+            received=int(profile["events_received"].sum()),
+            accepted=int(profile["events_accepted"].sum()),
+            rejected=int(profile["events_rejected"].sum()),
+            rejections=rejections,
+            unreadable=self.unreadable,
+            new_fields=unknown["name"].to_list(),
+        )
 
     def register_files(self) -> None:
         self.clear()
@@ -202,11 +199,9 @@ class _Load:
         moves += [
             (work / "rejected.parquet", raw / "rejected" / f"{self.id}.parquet"),
             *((path, raw / "validations" / path.name) for path in work.glob("*.json")),
-            (work / f"{self.id}.parquet", raw / "loads" / f"{self.id}.parquet"),
+            (work / f"{self.id}.parquet", ledger.entry(self.settings, self.id)),
         ]
         for path, target in moves:
             if path.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
-                sync(path)
-                path.replace(target)
-                sync(target.parent)
+                move(path, target)

@@ -18,9 +18,12 @@ import duckdb
 import pandas as pd
 
 from orchestration.files import UnreadableFileError, quoted, without_wildcards
+from orchestration.ingestion import ledger
 from orchestration.ingestion.landed_file import LandingFile, open_file
-from orchestration.sources import DRIFT, Source, Structure
+from orchestration.settings import Settings
+from orchestration.sources.source import Source, Structure
 
+_JUDGED = Path(__file__).with_suffix(".sql").read_text()
 # What is looked up in the ledger; that of an earlier version may lack some of it.
 _HISTORY = """
     select
@@ -39,7 +42,10 @@ _NAME = re.compile(r"(?=.{1,60}$)[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
 
 
 def new_fields(
-    connection: duckdb.DuckDBPyConnection, raw: Path, source: Source, files: list[LandingFile]
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    source: Source,
+    files: list[LandingFile],
 ) -> pd.DataFrame:
     """Return fields that are not read and that no load before had: columns landing_file, name.
 
@@ -58,7 +64,7 @@ def new_fields(
     names = {name for name, records in found.items() if records > 1 and _NAME.fullmatch(name)}
     if names:
         named = connection.execute(
-            f"select unnest(new_fields) from ({_history(raw, source)})"
+            f"select unnest(new_fields) from ({_history(settings, source)})"
         ).fetchall()
         room = max(0, min(_NAMES_A_LOAD, _NAMES_A_SOURCE - len(named)))
         names = sorted(names - {name for (name,) in named})[:room]
@@ -67,26 +73,23 @@ def new_fields(
 
 
 def judged_fields(
-    connection: duckdb.DuckDBPyConnection, raw: Path, source: Source, file_format: str
+    connection: duckdb.DuckDBPyConnection, settings: Settings, source: Source, file_format: str
 ) -> pd.DataFrame:
-    """Compare the table `profile` of a load with loads of the same format: see sources/drift.sql.
+    """Compare the table `profile` of a load with loads of the same format: see schema_drift.sql.
 
     AI_USAGE_ACCEPT_CHANGES=1 accepts whatever is lost, and later loads are compared with this one.
     """
-    history = _history(raw, source, _LOADS_LOOKED_AT)
+    history = _history(settings, source, _LOADS_LOOKED_AT)
     connection.execute(f"create temp view history as {history}")
     parameters = {"format": file_format, "handful": _HANDFUL}
-    frame = connection.execute(DRIFT, parameters).df()
+    frame = connection.execute(_JUDGED, parameters).df()
     return frame.head(0) if os.environ.get("AI_USAGE_ACCEPT_CHANGES") else frame
 
 
-def _history(raw: Path, source: Source, loads: int = 0) -> str:
+def _history(settings: Settings, source: Source, loads: int = 0) -> str:
     """SQL for the newest profiles of a source, or for all."""
-    paths = sorted((raw / "loads").glob(f"*-{source.name}-*.parquet"))[-loads:]
-    if not paths:
-        return _HISTORY
-    listed = ", ".join(f"'{quoted(without_wildcards(path))}'" for path in paths)
-    return f"{_HISTORY} union all by name from read_parquet([{listed}], union_by_name = true)"
+    paths = ledger.entries(settings, source.name)[-loads:]
+    return f"{_HISTORY} union all by name from {ledger.relation(paths)}" if paths else _HISTORY
 
 
 def _unread(
@@ -111,22 +114,25 @@ def _unread(
     query = source.query
     for line in lines:
         try:
-            yield set(_undeclared(json.loads(line), source.structure, query))
+            yield set(_undeclared(json.loads(line), source.structure, source, query))
         except (json.JSONDecodeError, RecursionError):
             continue
 
 
-def _undeclared(value: Any, structure: Structure, query: str, path: str = "") -> Iterator[str]:
+def _undeclared(
+    value: Any, structure: Structure, source: Source, query: str, path: str = ""
+) -> Iterator[str]:
     if isinstance(structure, list) and isinstance(value, list):
         for item in value:
-            yield from _undeclared(item, structure[0], query, path)
+            yield from _undeclared(item, structure[0], source, query, path)
     elif isinstance(structure, dict) and isinstance(value, dict):
         for name, inner in value.items():
             if name in structure:
-                yield from _undeclared(inner, structure[name], query, f"{path}{name}.")
+                yield from _undeclared(inner, structure[name], source, query, f"{path}{name}.")
             else:
                 yield path + name
-        # Of OpenTelemetry's attributes those that may count tokens: others may tell of anything.
+        # Others may tell of anything.
         key = value.get("key") if structure.keys() == {"key", "value"} else None
-        if isinstance(key, str) and key.startswith("gen_ai.usage.") and f"'{key}'" not in query:
+        is_of_use = source.attributes_of_use and str(key).startswith(source.attributes_of_use)
+        if is_of_use and f"'{key}'" not in query:
             yield key

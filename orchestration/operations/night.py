@@ -13,11 +13,11 @@ import duckdb
 
 from orchestration.alerts import check_alert_settings, night_failed
 from orchestration.console import console, step
-from orchestration.ingestion import litellm_database
+from orchestration.ingestion import ledger, litellm_database
 from orchestration.ingestion.landing import refuse_if_nothing_ever_landed
 from orchestration.lock import only_run
 from orchestration.operations.dagster_home import prepare_dagster
-from orchestration.publication import Build, published_build
+from orchestration.publication.build import Build, published_build
 from orchestration.settings import Settings, UserError
 from orchestration.sources import SOURCES
 
@@ -57,7 +57,7 @@ def _fill_from_examples_if_empty(settings: Settings) -> None:
     anything = any(path.is_file() for path in settings.landing.rglob("*"))
     anything = anything or litellm_database.is_set()
     # An organisation may have cleared landing/ of what was taken in.
-    if not anything and not any(settings.raw.glob("loads/*.parquet")):
+    if not anything and not ledger.entries(settings):
         from examples.simulator import simulate
 
         with step("example") as progress, tempfile.TemporaryDirectory(dir=settings.home) as folder:

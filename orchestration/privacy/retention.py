@@ -15,13 +15,13 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-from orchestration.files import quoted, sync, without_wildcards
-from orchestration.ingestion.damage import put_aside_if_damaged
-from orchestration.ingestion.litellm_database import FOLDER
-from orchestration.lock import wait_for_warehouse
-from orchestration.publication import published_build
+from orchestration.files import move, quoted, replacing, sync, without_wildcards
+from orchestration.ingestion import ledger
+from orchestration.publication.build import published_build
 from orchestration.settings import Settings, UserError
+from orchestration.sources import SOURCES
 from orchestration.warehouse.archive import archived_through, is_archived
+from orchestration.warehouse.file import put_aside_if_damaged, wait_for_warehouse
 from orchestration.warehouse.fingerprints import built_from, fingerprint
 
 # What the archive adds up to beside what was published of the same days.
@@ -105,11 +105,10 @@ def _archive(settings: Settings, models: list[dict], after: date, through: date)
         # The one time zone that its days can be read in.
         zone = {"reporting_time_zone": settings.reporting_time_zone}
         (folder / "archive.json").write_text(json.dumps(zone))
-        for path in (*folder.iterdir(), folder):
+        for path in folder.iterdir():
             sync(path)
         settings.archive.mkdir(exist_ok=True)
-        folder.replace(settings.archive / str(through))
-        sync(settings.archive)
+        move(folder, settings.archive / str(through))
     except (OSError, duckdb.Error) as error:
         put_aside_if_damaged(settings)
         raise UserError(
@@ -171,25 +170,25 @@ def _remove_archived(settings: Settings, through: date) -> None:
             if past == rows:
                 path.unlink()
             else:
-                temporary = settings.home / "tmp" / "rejected.parquet"
                 kept = f"select * from {relation} where not {is_past}"
-                connection.execute(f"copy ({kept}) to '{quoted(temporary)}'")
-                sync(temporary)
-                temporary.replace(path)
+                with replacing(path) as new:
+                    connection.execute(f"copy ({kept}) to '{quoted(new)}' (format parquet)")
 
 
 def _remove_read(settings: Settings) -> None:
-    """Remove the files that were read from LiteLLM's database and hold nothing but such days."""
-    if not (settings.landing / FOLDER).exists() or not any(settings.raw.glob("loads/*.parquet")):
-        return
-    with duckdb.connect() as connection:
-        files = connection.execute(
-            f"""
-            select landing_file from read_parquet('{quoted(settings.raw)}/loads/*.parquet')
-            where starts_with(landing_file, '{FOLDER}/')
-            group by landing_file
-            having {is_archived(settings, "max(coalesce(last_event_at, landed_at))")}
-            """
-        ).fetchall()
-    for (name,) in files:
-        (settings.landing / name).unlink(missing_ok=True)
+    """Remove the files that were read from a source's database and hold nothing but such days."""
+    for source in SOURCES:
+        entries = ledger.entries(settings, source.name)
+        if not source.database_folder or not entries:
+            continue
+        with duckdb.connect() as connection:
+            files = connection.execute(
+                f"""
+                select landing_file from {ledger.relation(entries)}
+                where starts_with(landing_file, '{source.database_folder}/')
+                group by landing_file
+                having {is_archived(settings, "max(coalesce(last_event_at, landed_at))")}
+                """
+            ).fetchall()
+        for (name,) in files:
+            (settings.landing / name).unlink(missing_ok=True)

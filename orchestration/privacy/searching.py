@@ -10,12 +10,34 @@ import duckdb
 
 from orchestration.files import UnreadableFileError, quoted, without_wildcards
 from orchestration.ingestion.landed_file import open_file
-from orchestration.ingestion.landing import copies_folder, local_copy
+from orchestration.ingestion.landing import copies_folder, landing_storage, local_copy
 from orchestration.object_storage import State, Storage, each
+from orchestration.publication.mirror import publish_storage
 from orchestration.settings import Settings
+
+# Objects that are known not to name a person, by name, at each address.
+Clean = dict[str, dict[str, State]]
 
 _CHUNK_BYTES = 16 * 1024**2
 _AS_WRITTEN = "hive_partitioning = false, binary_as_string = true"
+
+
+def what_names(settings: Settings, names: Iterable[str], clean: Clean) -> list[str]:
+    """Return the files and objects that name them, under AI_USAGE_HOME and on object storage.
+
+    Raises:
+        UserError: the object storage cannot be read.
+    """
+    found = [str(path) for path in files_that_name(settings.home, *names)]
+    for url, storage in (
+        (settings.landing_url, landing_storage),
+        (settings.publish_url, publish_storage),
+    ):
+        if url:
+            known = clean.setdefault(url, {})
+            objects = objects_that_name(settings, storage(settings), names, known)
+            found += [f"{url}/{name}" for name in objects]
+    return found
 
 
 def files_that_name(folder: Path, *names: str) -> Iterator[Path]:

@@ -9,8 +9,8 @@ import duckdb
 import pandas as pd
 
 from orchestration.files import quoted
+from orchestration.publication.expectations import judge_publication
 from orchestration.settings import Settings
-from orchestration.validation import judge_publication
 from orchestration.warehouse.archive import archived_through
 
 # Days whose tokens fell though no event landed for them. A request may move over midnight when

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from orchestration.files import sync
+from orchestration.files import replacing
 from orchestration.settings import PROJECT, Settings
 
 
@@ -51,10 +51,8 @@ def built_from(settings: Settings) -> BuiltFrom:
 
 def note_built_from(settings: Settings, built: BuiltFrom) -> None:
     """Note it for the steps and nights to come."""
-    temporary = _note(settings).with_suffix(".tmp")
-    temporary.write_text(json.dumps(built.__dict__))
-    sync(temporary)
-    temporary.replace(_note(settings))
+    with replacing(_note(settings)) as new:
+        new.write_text(json.dumps(built.__dict__))
 
 
 def _note(settings: Settings) -> Path:

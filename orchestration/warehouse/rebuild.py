@@ -4,10 +4,8 @@ from datetime import date
 
 import duckdb
 
-from orchestration.files import quoted, sync
-from orchestration.ingestion.damage import put_aside_if_damaged
-from orchestration.lock import wait_for_warehouse
 from orchestration.settings import Settings, UserError
+from orchestration.warehouse.file import wait_for_warehouse
 from orchestration.warehouse.fingerprints import BuiltFrom, built_from, note_built_from
 
 
@@ -40,30 +38,3 @@ def mark_for_rebuild(
                 "update core.int_requests set version = null where usage_date between ? and ?",
                 [first, last],
             )
-
-
-def compact_warehouse(settings: Settings) -> None:
-    """Write the warehouse anew: a database keeps what was deleted in it.
-
-    Raises:
-        UserError: it could not be written.
-    """
-    wait_for_warehouse(settings)
-    fresh = settings.home / "tmp" / "warehouse.duckdb"
-    fresh.unlink(missing_ok=True)
-    try:
-        with duckdb.connect(str(settings.warehouse)) as connection:
-            connection.execute(f"set temp_directory = '{quoted(settings.home / 'tmp')}'")
-            connection.execute(f"attach '{quoted(fresh)}' as fresh")
-            connection.execute(f'copy from database "{settings.warehouse.stem}" to fresh')
-            connection.execute("detach fresh")
-        sync(fresh)
-        fresh.replace(settings.warehouse)
-    except (OSError, duckdb.Error) as error:
-        fresh.unlink(missing_ok=True)
-        put_aside_if_damaged(settings)
-        raise UserError(
-            f"{settings.warehouse} could not be rid of requests past retention: {error}. What was "
-            "published before still stands; put that right and run again."
-        ) from error
-    sync(settings.home)

@@ -10,7 +10,7 @@ import pytest
 from conftest import PROJECT, Postgres
 from test_nightly_job import Job, copy_of_project
 
-from orchestration.privacy.erasure import files_that_name
+from orchestration.privacy.searching import files_that_name
 
 pytestmark = pytest.mark.slow
 

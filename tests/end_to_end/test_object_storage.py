@@ -27,7 +27,8 @@ from conftest import Warehouse, free_port
 from test_nightly_job import Job, copy_of_project, files_naming
 
 from examples.simulator import simulate
-from orchestration.ingestion import Summary, ingest
+from orchestration.ingestion import ingest
+from orchestration.ingestion.summary import Summary
 from orchestration.settings import UserError, load_settings
 from orchestration.sources import SOURCES
 

@@ -9,7 +9,8 @@ import duckdb
 import pytest
 from conftest import Warehouse
 
-from orchestration.publication import published_build, roll_back
+from orchestration.publication import roll_back
+from orchestration.publication.build import published_build
 from orchestration.settings import UserError
 from orchestration.warehouse.rebuild import mark_for_rebuild
 

@@ -11,7 +11,7 @@ from conftest import Warehouse
 from test_schema_drift import land, take_in
 
 from orchestration.publication.data_docs import build_data_docs
-from orchestration.validation import judge_publication
+from orchestration.publication.expectations import judge_publication
 
 HOSTILE = "<img src=http://127.0.0.1:9/x onerror=alert(1)>"
 FEW_REQUESTS = pd.DataFrame(

@@ -20,11 +20,12 @@ from backports import zstd
 from conftest import Warehouse
 
 from examples.simulator import simulate
-from orchestration.ingestion import Summary, ingest
+from orchestration.ingestion import ingest
 from orchestration.ingestion.damage import damaged_raw_files
+from orchestration.ingestion.expectations import judge_load
+from orchestration.ingestion.summary import Summary
 from orchestration.settings import UserError
 from orchestration.sources import SOURCES
-from orchestration.validation import judge_load
 
 RECORDED = Path("examples/recorded")
 MEGABYTE = 1024 * 1024

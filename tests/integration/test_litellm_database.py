@@ -19,8 +19,10 @@ import pytest
 from backports import zstd
 from conftest import PROJECT, Postgres, Warehouse
 
-from orchestration.ingestion import Summary, litellm_database
-from orchestration.privacy.erasure import files_that_name, forget
+from orchestration.ingestion import litellm_database
+from orchestration.ingestion.summary import Summary
+from orchestration.operations.forget import forget
+from orchestration.privacy.searching import files_that_name
 from orchestration.settings import UserError
 from orchestration.sources import SOURCES
 
@@ -334,7 +336,7 @@ def test_a_forgotten_person_does_not_come_back_from_the_table(
     table.insert(recorded[250:])
     person = "alice@corp.example"
     # The night that it ends with is put together here, without Dagster.
-    monkeypatch.setattr("orchestration.privacy.erasure.run", lambda settings: night(warehouse))
+    monkeypatch.setattr("orchestration.operations.forget.run", lambda settings: night(warehouse))
     forget(warehouse.settings, person)
     assert list(files_that_name(warehouse.home, person)) == []
     users = Counter(user for (user,) in raw(warehouse, "coalesce(user_id, end_user)"))

@@ -16,15 +16,16 @@ import pytest
 from conftest import Warehouse
 
 from examples.simulator import simulate
-from orchestration.privacy.erasure import FORGOTTEN, forget
+from orchestration.operations.forget import forget
+from orchestration.privacy.erasure import FORGOTTEN
 from orchestration.privacy.retention import drop_past_retention
-from orchestration.publication import published_build
+from orchestration.publication.build import published_build
 from orchestration.settings import UserError
 from orchestration.warehouse.archive import PAST_RETENTION, archived_through
+from orchestration.warehouse.file import compact_warehouse
 from orchestration.warehouse.fingerprints import BuiltFrom, fingerprint, note_built_from
 from orchestration.warehouse.plugins.hash_users import hidden
 from orchestration.warehouse.project import archived_models, project
-from orchestration.warehouse.rebuild import compact_warehouse
 
 pytestmark = pytest.mark.slow
 
@@ -299,7 +300,7 @@ def test_not_before_all_is_published(evening: Warehouse) -> None:
 
 def test_forget(evening: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two people who used the same AI at the same time: what was theirs adds up."""
-    monkeypatch.setattr("orchestration.privacy.erasure.run", lambda _: build(evening, *NO_TESTS))
+    monkeypatch.setattr("orchestration.operations.forget.run", lambda _: build(evening, *NO_TESTS))
     drop(evening, TODAY)
     hourly = f"{evening.home}/archive/*/int_usage_hourly.parquet"
     pairs = f"""

@@ -35,9 +35,9 @@ hourly as (
         count(*) filter (price_id is null) as unpriced_requests,
         count(*) filter (user_id is null) as requests_without_user,
         count(*) filter (session_id_source = 'derived') as requests_without_session,
-        {%- for tokens in token_types() | map(attribute='tokens') | list + [
+        {%- for tokens in [
             'input_tokens', 'output_tokens', 'total_tokens'
-        ] %}
+        ] + token_types() | map(attribute='tokens') | list %}
             cast(sum({{ tokens }}) as bigint) as {{ tokens }},
         {%- endfor %}
         cast(coalesce(sum(total_tokens) filter (cost_usd is null), 0) as bigint) as unpriced_tokens,

@@ -11,6 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from orchestration.ingestion import ledger
+
 _NOTE = "Each line names what would be wrong with this version, compared with the one before."
 _NIGHTS = 30
 _RESULTS = 200
@@ -53,9 +55,9 @@ def _read(path: Path) -> dict:
     """Return the section of a load, such as `10:00:00 UTC, gateway: fields`."""
     try:
         result = json.loads(path.read_text())
-        time, source = path.name.split("-")[:2]
-        started = datetime.strptime(time, "%Y%m%dT%H%M%S%f")
-        return _section(f"{started:%H:%M:%S} UTC, {source}: {result['suite_name']}", result)
+        load_id = ledger.load_id_of(path)
+        title = f"{ledger.started_at(load_id):%H:%M:%S} UTC, {ledger.source_of(load_id)}"
+        return _section(f"{title}: {result['suite_name']}", result)
     except Exception:
         # Damaged, or of a version that wrote another form: no reason to publish nothing.
         title = f"{path.name} cannot be shown"

@@ -1,0 +1,60 @@
+"""What taking in did, in figures and in a sentence."""
+
+from dataclasses import dataclass, field, replace
+
+_FIELDS_NAMED = 12
+
+
+@dataclass
+class Summary:
+    """What a load did, or all loads of one source; `rejections` holds (file, line, reason).
+
+    `new_fields` names what is not read, and no load had before.
+
+    `rows_read` counts rows of LiteLLM's database, known ones too; None where none was asked.
+    """
+
+    files: int = 0
+    received: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    rejections: list[tuple[str, int, str]] = field(default_factory=list)
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+    new_fields: list[str] = field(default_factory=list)
+    rows_read: int | None = None
+
+    def __add__(self, later: "Summary") -> "Summary":
+        """Sum up two loads."""
+        told = [name for name in vars(self) if name != "rows_read"]
+        sums = {name: getattr(self, name) + getattr(later, name) for name in told}
+        return Summary(**sums, rows_read=later.rows_read)
+
+    def followed_by(self, later: "Summary") -> "Summary":
+        """Sum up two ingestions; what lies there unreadable, or ignored, the later one saw too."""
+        return replace(self + later, unreadable=later.unreadable, ignored=later.ignored)
+
+    def sentence(self) -> str:
+        """Say it in a line, and whatever a person should look at in a line each."""
+        lines = [f"{self.accepted:,} events from {self.files:,} new files"]
+        if not self.files:
+            lines = ["nothing new"]
+        if self.rejected:
+            lines[0] += f", {self.rejected:,} bad records set aside in raw/rejected:"
+            lines += [f"{file} line {line}: {why}" for file, line, why in self.rejections[:3]]
+            if self.rejected > 3:
+                lines.append(f"and {self.rejected - 3:,} more")
+        if self.rows_read is not None:
+            lines.append(f"{self.rows_read:,} rows of its database were read, known ones too")
+        if self.new_fields:
+            named = ", ".join(self.new_fields[:_FIELDS_NAMED])
+            more = len(self.new_fields) - _FIELDS_NAMED
+            named += f" and {more:,} more" if more > 0 else ""
+            lines.append(f"fields that are not read, named this once: {named}")
+        for file, why in self.unreadable[:10]:
+            lines.append(f"{file} cannot be read and is tried again next time: {why}")
+        if len(self.unreadable) > 10:
+            lines.append(f"and {len(self.unreadable) - 10:,} more cannot be read")
+        for file in self.ignored:
+            lines.append(f"{file} is ignored: this is no kind of file that is read here")
+        return "\n                      ".join(lines)

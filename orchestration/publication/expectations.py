@@ -1,0 +1,83 @@
+"""What Great Expectations judges of a version before readers see it."""
+
+import pandas as pd
+
+from orchestration.settings import UserError
+from orchestration.validation import as_json, failures, text, validate
+
+
+def judge_publication(
+    frames: dict[str, pd.DataFrame],
+) -> tuple[list[str], list[tuple[str, dict]]]:
+    """Judge a version by the frames of orchestration.publication.comparison.
+
+    Returns:
+        What to warn people of; and each frame's name and result, as Great Expectations' JSON.
+
+    Raises:
+        UserError: something is lost that the version before had. It must not be published.
+    """
+    from great_expectations import expectations as gxe
+
+    suites = {
+        "tables": [
+            gxe.ExpectColumnValuesToBeBetween(
+                column="rows_now",
+                min_value=1,
+                description="a table is empty that had rows before",
+            ),
+        ],
+        "lost_tokens": [
+            gxe.ExpectColumnValuesToBeBetween(
+                column="tokens_lost",
+                max_value=0,
+                description="a day has lost tokens though nothing landed for it",
+            ),
+        ],
+        "volume": [
+            gxe.ExpectColumnPairValuesAToBeGreaterThanB(
+                column_A="requests",
+                column_B="requests_at_least",
+                or_equal=True,
+                severity="warning",
+                description="far fewer requests than on this weekday in the weeks before",
+            ),
+            gxe.ExpectColumnPairValuesAToBeGreaterThanB(
+                column_A="requests_at_most",
+                column_B="requests",
+                or_equal=True,
+                severity="warning",
+                description="far more requests than on this weekday in the weeks before",
+            ),
+        ],
+        "silence": [
+            gxe.ExpectColumnValuesToBeBetween(
+                column="silent_days",
+                max_value=2,
+                severity="warning",
+                description="a source that lands every day has landed nothing for days",
+            ),
+        ],
+    }
+    warnings, losses, results = [], [], []
+    for name, frame in frames.items():
+        if frame.empty:
+            continue
+        result = validate(name, frame, suites[name])
+        results.append((name.replace("_", " "), as_json(result)))
+        for failed in failures(result):
+            config = failed.expectation_config
+            rows = frame.iloc[failed.result["unexpected_index_list"]].head(5)
+            said = f"{config.description}: " + "; ".join(
+                ", ".join(f"{column} {text(value)}" for column, value in row.items())
+                for row in rows.to_dict("records")
+            )
+            (warnings if config.severity == "warning" else losses).append(said)
+    if losses:
+        raise UserError(
+            "Not published, since it lacks what the version before has: "
+            + "; ".join(losses)
+            + ". What was published before still stands. If this is meant, for instance since a "
+            "model has changed, run once with AI_USAGE_ACCEPT_CHANGES=1."
+        )
+    return warnings, results
