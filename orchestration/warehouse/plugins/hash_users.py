@@ -9,7 +9,7 @@ from dbt.adapters.duckdb.plugins import BasePlugin
 from duckdb import DuckDBPyConnection
 
 from orchestration.files import quoted
-from orchestration.settings import read_settings
+from orchestration.warehouse.plugins import settings_for_dbt
 
 
 class Plugin(BasePlugin):
@@ -17,7 +17,7 @@ class Plugin(BasePlugin):
 
     def initialize(self, plugin_config: dict) -> None:
         """Read the key once, for all cursors."""
-        key = read_settings().hiding_key
+        key = settings_for_dbt().hiding_key
         self._key = key.get_secret_value() if key else ""
 
     def configure_cursor(self, cursor: DuckDBPyConnection) -> None:

@@ -10,7 +10,7 @@ import time
 
 from dbt.adapters.duckdb.plugins import BasePlugin
 
-from orchestration.settings import read_settings
+from orchestration.warehouse.plugins import settings_for_dbt
 
 
 class Plugin(BasePlugin):
@@ -18,7 +18,7 @@ class Plugin(BasePlugin):
 
     def initialize(self, plugin_config: dict) -> None:
         """Begin to watch, before the warehouse is opened."""
-        parent = read_settings().night_process
+        parent = settings_for_dbt().night_process
         # Dagster may set dbt up in the night's own process, too.
         if parent and parent != os.getpid():
             threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
