@@ -435,8 +435,8 @@ def _in_words(error: ErrorDetails) -> str:
         return f"{name} is missing in vars of dbt_project.yml. Set it there to {allowed}."
     if not about(name).is_shown:
         return (
-            f"{variable(name)} is wrong, and not shown here since it may be a secret. Set it "
-            f"in the environment to {allowed}."
+            f"{variable(name)} is wrong, and not shown here since it may hold a password. Set "
+            f"it in the environment to {allowed}."
         )
     where = f"dbt_project.yml or {variable(name)}" if _is_in_project(name) else "the environment"
     return (
