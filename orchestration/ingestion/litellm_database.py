@@ -26,8 +26,8 @@ from orchestration.files import move, quoted
 from orchestration.ingestion import ingest, ledger
 from orchestration.ingestion.summary import Summary
 from orchestration.settings import Settings, UserError
-from orchestration.sources import MACROS, Source
-from orchestration.sources.spend_logs import (
+from orchestration.sources.litellm import SOURCE
+from orchestration.sources.litellm.spend_logs import (
     COLUMNS_PRESENT,
     FOLDER,
     SESSION,
@@ -35,6 +35,7 @@ from orchestration.sources.spend_logs import (
     meaning,
     select_rows,
 )
+from orchestration.sources.source import MACROS, Source
 from orchestration.warehouse.archive import is_archived
 
 _ROWS_A_FILE = 50_000
@@ -51,7 +52,7 @@ def take_in(
         UserError: see `ingest`; or the database cannot be read. What had landed is taken in.
     """
     summary = ingest(settings, source, on_progress)
-    if source.name == "litellm" and settings.litellm_database_url:
+    if source.database_folder and settings.litellm_database_url:
         rows, files = _land_new_rows(settings)
         if files:
             summary = summary.followed_by(ingest(settings, source, on_progress))
@@ -147,7 +148,7 @@ def _know_what_was_read(
             )
             """
         )
-    entries = ledger.entries(settings, "litellm")
+    entries = ledger.entries(settings, SOURCE.name)
     if not entries:
         return None
     (newest,) = connection.execute(
