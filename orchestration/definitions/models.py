@@ -14,7 +14,7 @@ from dagster_dbt import dbt_assets
 from orchestration.console import step
 from orchestration.ingestion.damage import damaged_raw_files
 from orchestration.publication.build import published_build
-from orchestration.settings import UserError
+from orchestration.settings import UserError, variable
 from orchestration.warehouse.archive import archived_through
 from orchestration.warehouse.file import compact_warehouse, put_aside_if_damaged, wait_for_warehouse
 from orchestration.warehouse.fingerprints import (
@@ -24,7 +24,6 @@ from orchestration.warehouse.fingerprints import (
     fingerprint,
     note_built_from,
 )
-from orchestration.warehouse.plugins.watch_parent import STARTED_BY
 from orchestration.warehouse.project import (
     Translator,
     failures,
@@ -79,7 +78,8 @@ def models(context: AssetExecutionContext, config: Rebuild) -> Iterator:
     # Until all of it is built nothing of it may be published, nor be taken for built anew.
     note_built_from(settings, BuiltFrom(core=None if full_refresh else core))
     (target / "run_results.json").unlink(missing_ok=True)
-    os.environ[STARTED_BY] = str(os.getpid())
+    # The dbt that this starts ends with it.
+    os.environ[variable("night_process")] = str(os.getpid())
     with step("models") as progress:
         invocation = context.resources.dbt.cli(
             arguments, context=context, target_path=target, raise_on_error=False

@@ -52,7 +52,7 @@ def published(context: AssetExecutionContext) -> Iterator:
         build = publish(settings, public, inputs)
         progress.result = f"{len(build.tables)} tables"
     if build.warnings:
-        alert("AI usage: please look at the figures", "\n".join(build.warnings))
+        alert(settings, "AI usage: please look at the figures", "\n".join(build.warnings))
     for model in public:
         rows = build.tables[f"{model['schema']}.{model['name']}"]
         key = translator.get_asset_key(model)

@@ -6,7 +6,6 @@ Both are told from the ledger: its profiles say what earlier loads had, and what
 import csv
 import io
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -83,7 +82,7 @@ def judged_fields(
     connection.execute(f"create temp view history as {history}")
     parameters = {"format": file_format, "handful": _HANDFUL}
     frame = connection.execute(_JUDGED, parameters).df()
-    return frame.head(0) if os.environ.get("AI_USAGE_ACCEPT_CHANGES") else frame
+    return frame.head(0) if settings.accept_changes else frame
 
 
 def _history(settings: Settings, source: Source, loads: int = 0) -> str:

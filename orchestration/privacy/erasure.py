@@ -29,9 +29,10 @@ FORGOTTEN = "(forgotten)"
 def names_of(settings: Settings, user_id: str) -> dict[str, str]:
     """Return what a person goes by, each with what nobody goes by in its place."""
     names = {user_id: FORGOTTEN}
-    if settings.hiding_key is not None:
+    if settings.hide_users:
         # Days past retention know them by no other name.
-        names[hidden(user_id, settings.hiding_key)] = hidden(FORGOTTEN, settings.hiding_key)
+        key = settings.hiding_key.get_secret_value()
+        names[hidden(user_id, key)] = hidden(FORGOTTEN, key)
     return names
 
 

@@ -84,7 +84,7 @@ def _archive(settings: Settings, models: list[dict], after: date, through: date)
     wait_for_warehouse(settings)
     folder = settings.home / "tmp" / "archive"
     folder.mkdir()
-    hidden = "true" if settings.hiding_key else "false"
+    hidden = "true" if settings.hide_users else "false"
     files = {}
     try:
         with duckdb.connect(str(settings.warehouse), read_only=True) as connection:

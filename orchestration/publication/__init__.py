@@ -71,7 +71,7 @@ def publish(settings: Settings, models: list[dict], inputs: str) -> Build:
             settings.gateway_addresses,
             tables,
             warnings,
-            settings.hiding_key is not None,
+            settings.hide_users,
             core_fingerprint(),
             days_of(settings),
             str(archived_through(settings) or ""),

@@ -22,9 +22,8 @@ def fingerprint(settings: Settings) -> str:
     """Identify all that the tables are made of: events, models, seeds, settings and list prices."""
     parts = sorted(path.name for path in settings.raw.glob("*/**/*.parquet"))
     parts += sorted(folder.name for folder in settings.archive.glob("*"))
-    parts += [settings.reporting_time_zone, str(settings.session_idle_minutes)]
-    parts += [*settings.gateway_addresses, version("genai-prices"), version("duckdb")]
-    parts.append(hashlib.sha256((settings.hiding_key or "").encode()).hexdigest())
+    parts += [json.dumps(settings.what_changes_tables())]
+    parts += [version("genai-prices"), version("duckdb")]
     return _digest(parts, "models", "macros", "seeds", "tests", "orchestration")
 
 
