@@ -21,7 +21,7 @@ LARGEST_BIGINT = 2**63 - 1
 @pytest.fixture(scope="module")
 def python_model():
     """Return the dbt model as a module, loaded by its path as dbt-duckdb does."""
-    path = PROJECT / "models" / "core" / "int_list_prices.py"
+    path = PROJECT / "models/core/prices/int_list_prices.py"
     spec = importlib.util.spec_from_file_location("int_list_prices", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

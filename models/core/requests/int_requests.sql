@@ -8,7 +8,7 @@
 -- Not materialized: rows are wide, and each is read twice in less time than it is kept.
 with requests as not materialized (
 
-    select * from {{ ref('int_changed_requests') }}
+    select * from {{ ref('int_requests_to_rebuild') }}
 
 ),
 
@@ -128,7 +128,7 @@ final as (
         case when completed_at >= requested_at then completed_at end as completed_at,
 
         -- what the day was built from, and by which build
-        version,
+        events_version,
         '{{ run_started_at }}' as built_at
     from with_session
 

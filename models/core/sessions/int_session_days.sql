@@ -15,7 +15,7 @@ with requests as (
 
 versions as (
 
-    select * from {{ ref('int_request_versions') }}
+    select * from {{ ref('int_requests_version_by_day') }}
 
 ),
 
@@ -46,7 +46,7 @@ final as (
         session_days.*,
         -- By which a session is known whose id is archived no more.
         md5_number_lower(session_days.session_id) as session_number,
-        versions.version
+        versions.requests_version
     from session_days
     inner join versions on session_days.usage_date = versions.usage_date
     {{ and_archived(user_columns=['user_id']) }}

@@ -18,7 +18,7 @@ with requests as (
 
 versions as (
 
-    select * from {{ ref('int_request_versions') }}
+    select * from {{ ref('int_requests_version_by_day') }}
 
 ),
 
@@ -38,7 +38,7 @@ final as (
 
     select
         buckets.*,
-        versions.version
+        versions.requests_version
     from buckets
     inner join versions on buckets.usage_date = versions.usage_date
     {{ and_archived() }}

@@ -15,7 +15,7 @@ with requests as (
 
 versions as (
 
-    select * from {{ ref('int_request_versions') }}
+    select * from {{ ref('int_requests_version_by_day') }}
 
 ),
 
@@ -23,7 +23,7 @@ versions as (
 usage_hourly as (
 
     select * from {{ ref('int_usage_hourly') }}
-    inner join versions using (usage_date, version)
+    inner join versions using (usage_date, requests_version)
     {% if is_incremental() %}
         where usage_date in ({{ usage_dates_to_rebuild() }})
     {% endif %}
@@ -46,7 +46,7 @@ hourly as (
 
     select
         usage_date,
-        version,
+        requests_version,
         usage_hour,
         ai_service,
         cast(sum(requests) as bigint) as requests,
@@ -55,7 +55,7 @@ hourly as (
         cast(sum(total_tokens) as bigint) as total_tokens,
         sum(cost_usd) as cost_usd
     from usage_hourly
-    group by usage_date, version, usage_hour, ai_service
+    group by usage_date, requests_version, usage_hour, ai_service
 
 ),
 

@@ -19,7 +19,7 @@ with requests as (
 
 versions as (
 
-    select * from {{ ref('int_request_versions') }}
+    select * from {{ ref('int_requests_version_by_day') }}
 
 ),
 
@@ -27,7 +27,7 @@ versions as (
 session_days as (
 
     select * from {{ ref('int_session_days') }}
-    inner join versions using (usage_date, version)
+    inner join versions using (usage_date, requests_version)
     {% if is_incremental() %}
         where usage_date in ({{ usage_dates_to_rebuild() }})
     {% endif %}
@@ -119,7 +119,7 @@ final as (
         {%- for percent in [50, 95, 99] %}
             percentiles_ms[{{ loop.index }}] as p{{ percent }}_response_time_ms,
         {%- endfor %}
-        versions.version
+        versions.requests_version
     from measured
     inner join versions on measured.usage_date = versions.usage_date
     inner join distinct_counts

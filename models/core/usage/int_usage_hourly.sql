@@ -15,7 +15,7 @@ with requests as (
 
 versions as (
 
-    select * from {{ ref('int_request_versions') }}
+    select * from {{ ref('int_requests_version_by_day') }}
 
 ),
 
@@ -56,7 +56,7 @@ final as (
 
     select
         hourly.*,
-        versions.version
+        versions.requests_version
     from hourly
     inner join versions on hourly.usage_date = versions.usage_date
     {{ and_archived(user_columns=['user_id']) }}
