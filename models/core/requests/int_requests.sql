@@ -1,8 +1,4 @@
-{{ config(
-    materialized='incremental',
-    incremental_strategy='replace_usage_dates',
-    on_schema_change='fail'
-) }}
+{{ config(materialized='incremental') }}
 {{ refuse_full_refresh_without(ref('int_usage_dates')) }}
 
 -- Not materialized: rows are wide, and each is read twice in less time than it is kept.
