@@ -41,19 +41,17 @@ with_reported_session as not materialized (
 ),
 
 -- Without a reported id a user's requests are one session until a pause, or the end of the day.
-after_pauses as (
+pauses as (
 
     select
         request_id,
         user_id,
         usage_date,
         requested_at,
-        requested_at
-        - lag(requested_at)
-            over (partition by user_id, usage_date order by requested_at, request_id)
-        <= interval '{{ setting("session_idle_minutes") }} minutes' is true as goes_on
+        requested_at - lag(requested_at) over one_users_day as pause
     from with_reported_session
     where known_session_id is null and user_id is not null
+    window one_users_day as (partition by user_id, usage_date order by requested_at, request_id)
 
 ),
 
@@ -61,12 +59,20 @@ derived_sessions as (
 
     select
         request_id,
-        max(case when not goes_on then requested_at end) over (
-            partition by user_id, usage_date
-            order by requested_at, request_id
-            rows between unbounded preceding and current row
-        ) as session_started_at
-    from after_pauses
+        max(
+            case
+                when
+                    pause is null
+                    or pause > interval '{{ setting("session_idle_minutes") }} minutes'
+                    then requested_at
+            end
+        ) over one_users_day_so_far as session_started_at
+    from pauses
+    window one_users_day_so_far as (
+        partition by user_id, usage_date
+        order by requested_at, request_id
+        rows between unbounded preceding and current row
+    )
 
 ),
 
