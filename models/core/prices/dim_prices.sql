@@ -22,18 +22,20 @@ override_prices as (
         time '24:00:00' as daily_to,
         -1 as input_tokens_above,
         9223372036854775807 as input_tokens_up_to,
-        input_usd_per_million_tokens as input_uncached_usd_per_million_tokens,
-        coalesce(
-            cache_read_usd_per_million_tokens, input_usd_per_million_tokens
-        ) as cache_read_usd_per_million_tokens,
-        coalesce(
-            cache_write_usd_per_million_tokens, input_usd_per_million_tokens
-        ) as cache_write_usd_per_million_tokens,
-        output_usd_per_million_tokens,
-        coalesce(
-            reasoning_usd_per_million_tokens, output_usd_per_million_tokens
-        ) as reasoning_usd_per_million_tokens,
-        0 as request_usd
+        -- A blank price is the same as that of input, or of output.
+        {%- for name, price, if_blank in [
+            ('input_uncached', 'input', 'input'),
+            ('cache_read', 'cache_read', 'input'),
+            ('cache_write', 'cache_write', 'input'),
+            ('output', 'output', 'output'),
+            ('reasoning', 'reasoning', 'output'),
+        ] %}
+            cast(
+                coalesce({{ price }}_usd_per_million_tokens, {{ if_blank }}_usd_per_million_tokens)
+                as decimal(18, 12)
+            ) as {{ name }}_usd_per_million_tokens,
+        {%- endfor %}
+        cast(0 as decimal(18, 9)) as request_usd
     from price_overrides
 
 ),
@@ -68,25 +70,11 @@ gaps_between_overrides as (
 list_prices_between_overrides as (
 
     select
-        list_prices.provider,
-        list_prices.model,
-        'list' as price_source,
-        greatest(
-            list_prices.valid_from, coalesce(gaps.gap_from, list_prices.valid_from)
-        ) as valid_from,
-        least(
-            list_prices.valid_to, coalesce(gaps.gap_to, list_prices.valid_to)
-        ) as valid_to,
-        list_prices.daily_from,
-        list_prices.daily_to,
-        list_prices.input_tokens_above,
-        list_prices.input_tokens_up_to,
-        list_prices.input_uncached_usd_per_million_tokens,
-        list_prices.cache_read_usd_per_million_tokens,
-        list_prices.cache_write_usd_per_million_tokens,
-        list_prices.output_usd_per_million_tokens,
-        list_prices.reasoning_usd_per_million_tokens,
-        list_prices.request_usd
+        list_prices.* replace (
+            greatest(list_prices.valid_from, gaps.gap_from) as valid_from,
+            least(list_prices.valid_to, gaps.gap_to) as valid_to
+        ),
+        'list' as price_source
     from list_prices
     left join gaps_between_overrides as gaps
         on
@@ -99,7 +87,7 @@ prices as (
 
     select * from override_prices
 
-    union all
+    union all by name
 
     select * from list_prices_between_overrides
     where valid_from < valid_to
@@ -126,29 +114,7 @@ final as (
                     then 'above ' || cast(input_tokens_above as varchar) || ' input tokens'
             end
         ) as price_id,
-        provider,
-        model,
-        price_source,
-        valid_from,
-        valid_to,
-        daily_from,
-        daily_to,
-        cast(input_tokens_above as bigint) as input_tokens_above,
-        cast(input_tokens_up_to as bigint) as input_tokens_up_to,
-        cast(
-            input_uncached_usd_per_million_tokens as decimal(18, 12)
-        ) as input_uncached_usd_per_million_tokens,
-        cast(
-            cache_read_usd_per_million_tokens as decimal(18, 12)
-        ) as cache_read_usd_per_million_tokens,
-        cast(
-            cache_write_usd_per_million_tokens as decimal(18, 12)
-        ) as cache_write_usd_per_million_tokens,
-        cast(output_usd_per_million_tokens as decimal(18, 12)) as output_usd_per_million_tokens,
-        cast(
-            reasoning_usd_per_million_tokens as decimal(18, 12)
-        ) as reasoning_usd_per_million_tokens,
-        cast(request_usd as decimal(18, 9)) as request_usd
+        *
     from prices
 
 )
