@@ -33,8 +33,13 @@ def mark_for_rebuild(
     note_built_from(settings, BuiltFrom(core=built_from(settings).core))
     wait_for_warehouse(settings)
     with duckdb.connect(str(settings.warehouse)) as connection:
-        if connection.execute("from duckdb_tables() where table_name = 'int_requests'").fetchone():
+        # Neither a new warehouse nor one of an earlier release has it: all of it is built anew.
+        if connection.execute(
+            "from duckdb_columns() "
+            "where (table_name, column_name) = ('int_requests', 'events_version')"
+        ).fetchone():
             connection.execute(
-                "update core.int_requests set version = null where usage_date between ? and ?",
+                "update core.int_requests set events_version = null "
+                "where usage_date between ? and ?",
                 [first, last],
             )

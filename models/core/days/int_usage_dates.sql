@@ -41,7 +41,7 @@ wanted as (
             '{{ setting("session_idle_minutes") }}',
             '{{ setting("gateway_addresses") }}',
             {{ hiding_version() }}
-        )) as version
+        )) as events_version
     from usage_dates
     where {{ is_live('usage_date') }}
     group by usage_date
@@ -50,7 +50,7 @@ wanted as (
 
 built as (
 
-    {{ already_built('int_requests', 'version') }}
+    {{ already_built('int_requests', 'events_version') }}
 
 ),
 
@@ -58,9 +58,9 @@ compared as (
 
     select
         coalesce(wanted.usage_date, built.usage_date) as usage_date,
-        wanted.version,
+        wanted.events_version,
         coalesce(wanted.event_dates, []) as event_dates,
-        (wanted.version is distinct from built.version) as has_changed
+        (wanted.events_version is distinct from built.events_version) as has_changed
     from wanted
     full join built on wanted.usage_date = built.usage_date
 
@@ -102,7 +102,7 @@ final as (
 
     select
         usage_date,
-        version,
+        events_version,
         event_dates,
         has_changed or list_has_any(
             event_dates, (select list(event_date) from event_dates_to_rebuild)

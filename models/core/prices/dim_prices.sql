@@ -27,11 +27,14 @@ override_prices as (
         9223372036854775807 as input_tokens_up_to,
         -- What has no price of its own costs what plain input or output costs.
         {%- for type in token_types() %}
-            coalesce(
-                {{ type.name }}_usd_per_million_tokens, {{ type.part_of }}_usd_per_million_tokens
+            cast(
+                coalesce(
+                    {{ type.name }}_usd_per_million_tokens,
+                    {{ type.part_of }}_usd_per_million_tokens
+                ) as decimal(18, 12)
             ) as {{ type.name }}_usd_per_million_tokens,
         {%- endfor %}
-        0 as request_usd
+        cast(0 as decimal(18, 9)) as request_usd
     from price_overrides
 
 ),
@@ -66,23 +69,11 @@ gaps_between_overrides as (
 list_prices_between_overrides as (
 
     select
-        list_prices.provider,
-        list_prices.model,
-        'list' as price_source,
-        greatest(
-            list_prices.valid_from, coalesce(gaps.gap_from, list_prices.valid_from)
-        ) as valid_from,
-        least(
-            list_prices.valid_to, coalesce(gaps.gap_to, list_prices.valid_to)
-        ) as valid_to,
-        list_prices.daily_from,
-        list_prices.daily_to,
-        list_prices.input_tokens_above,
-        list_prices.input_tokens_up_to,
-        {%- for type in token_types() %}
-            list_prices.{{ type.name }}_usd_per_million_tokens,
-        {%- endfor %}
-        list_prices.request_usd
+        list_prices.* replace (
+            greatest(list_prices.valid_from, gaps.gap_from) as valid_from,
+            least(list_prices.valid_to, gaps.gap_to) as valid_to
+        ),
+        'list' as price_source
     from list_prices
     left join gaps_between_overrides as gaps
         on
@@ -95,7 +86,7 @@ prices as (
 
     select * from override_prices
 
-    union all
+    union all by name
 
     select * from list_prices_between_overrides
     where valid_from < valid_to
@@ -122,20 +113,7 @@ final as (
                     then 'above ' || cast(input_tokens_above as varchar) || ' input tokens'
             end
         ) as price_id,
-        provider,
-        model,
-        price_source,
-        valid_from,
-        valid_to,
-        daily_from,
-        daily_to,
-        cast(input_tokens_above as bigint) as input_tokens_above,
-        cast(input_tokens_up_to as bigint) as input_tokens_up_to,
-        {%- for type in token_types() %}
-            cast({{ type.name }}_usd_per_million_tokens as decimal(18, 12))
-                as {{ type.name }}_usd_per_million_tokens,
-        {%- endfor %}
-        cast(request_usd as decimal(18, 9)) as request_usd
+        *
     from prices
 
 )
