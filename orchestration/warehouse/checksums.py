@@ -19,9 +19,9 @@ from orchestration.settings import PROJECT, Settings, UserError
 from orchestration.warehouse.fingerprints import BuiltFrom, built_from, code_fingerprint
 from orchestration.warehouse.project import DBT, PROFILES
 
-# int_request_versions has what they hold in each day's version: a new name or price rebuilds the
-# days that have it and no other, whatever code or seed it comes from.
-_IN_EACH_DAYS_VERSION = {"model.ai_usage.dim_models", "model.ai_usage.dim_prices"}
+# What they hold is in what each day's sums are known to be made of: a new name or price rebuilds
+# the days that have it and no other, whatever code or seed it comes from.
+_KNOWN_BY_CONTENT = {"model.ai_usage.dim_models", "model.ai_usage.dim_prices"}
 # What runs before any model, and decides what of raw/ they see.
 _RAW_VIEWS = "macro.ai_usage.create_raw_views"
 
@@ -82,7 +82,7 @@ def _checksums(manifest: dict) -> dict[str, str]:
         node = nodes[unique_id]
         if node["resource_type"] == "seed":
             return node["checksum"]["checksum"]
-        read = sorted(set(node["depends_on"]["nodes"]) - _IN_EACH_DAYS_VERSION)
+        read = sorted(set(node["depends_on"]["nodes"]) - _KNOWN_BY_CONTENT)
         parts = [common, _meaning(node["compiled_code"]), *map(checksum, read)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

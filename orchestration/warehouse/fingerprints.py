@@ -51,10 +51,8 @@ def _digest(parts: list[str], *folders: str) -> str:
     for folder in folders:
         for path in sorted((PROJECT / folder).rglob("*.*")):
             if path.suffix in (".sql", ".yml", ".csv", ".py", ".html", ".css", ".js"):
-                parts += [
-                    str(path.relative_to(PROJECT)),
-                    hashlib.sha256(path.read_bytes()).hexdigest(),
-                ]
+                digest = hashlib.sha256(path.read_bytes()).hexdigest()
+                parts.append(f"{path.relative_to(PROJECT)} {digest}")
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
