@@ -36,7 +36,7 @@ from orchestration.ingestion.summary import Summary  # noqa: E402
 from orchestration.publication import publish  # noqa: E402
 from orchestration.settings import Settings, load_settings  # noqa: E402
 from orchestration.sources import SOURCES  # noqa: E402
-from orchestration.warehouse.fingerprints import fingerprint  # noqa: E402
+from orchestration.warehouse.fingerprints import BuiltFrom, fingerprint  # noqa: E402
 from orchestration.warehouse.project import project, public_models  # noqa: E402
 
 
@@ -90,7 +90,8 @@ class Warehouse:
         with pytest.MonkeyPatch.context() as patch:
             if not page:
                 patch.setattr("orchestration.page.build_page", lambda *_: None)
-            publish(self.settings, public_models(project()), fingerprint(self.settings))
+            built = BuiltFrom(models={"fct_requests": "this"}, inputs=fingerprint(self.settings))
+            publish(self.settings, public_models(project()), built)
 
     def rebuild(self) -> None:
         """The whole night, without Dagster."""
