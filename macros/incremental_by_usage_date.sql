@@ -5,8 +5,8 @@
    transaction, so it does not matter who builds, in what order, or after what crash: a build always
    ends with what a full refresh would give.
 
-   int_requests has events_version: raw files and settings, as int_usage_dates wants them. Whatever
-   adds up requests has requests_version: requests as they were built, names and prices, as
+   int_requests has events_version: raw files and settings, as int_events_version_by_day wants them.
+   Whatever adds up requests has requests_version: requests as they were built, names and prices, as
    int_requests_version_by_day wants them. #}
 
 {# A column of a model in this schema as it is now, by day: nothing, if it is to be built anew. #}
