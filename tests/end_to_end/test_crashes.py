@@ -201,7 +201,7 @@ def ledger(job: Job) -> set[str]:
 
 
 def writes_a_load(job: Job, evening: Job) -> bool:
-    return any((job.home / "raw/.loading").glob("events/*/*.parquet"))
+    return any((job.home / "raw/.loading").glob("*/events/*/*.parquet"))
 
 
 def moves_a_load_into_place(job: Job, evening: Job) -> bool:

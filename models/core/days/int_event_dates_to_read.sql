@@ -15,16 +15,28 @@ events as (
 
 ),
 
+changed_event_dates as (
+
+    select distinct unnest(event_dates) as event_date
+    from usage_dates
+    where has_changed
+
+),
+
 changed_requests as (
 
     select request_id from events
-    where event_date in (select unnest(event_dates) from usage_dates where has_changed)
+    where event_date in (select event_date from changed_event_dates)
 
     union all
 
     -- Those that are gone from a changed day, too: another delivery may have to stand in.
     select request_id from ({{ already_built('int_requests', 'request_id') }}) as built_requests
-    where usage_date in (select usage_date from usage_dates where has_changed)
+    where
+        usage_date in (
+            select usage_date from usage_dates
+            where has_changed
+        )
 
 ),
 
