@@ -2,8 +2,7 @@
 
 import altair as alt
 
-from orchestration.page import marks_by_category, marks_by_date
-from orchestration.page.charts.by_date import LABELS
+from orchestration.page.charts import by_category, by_date
 from orchestration.page.declarations import Report
 
 # Those that a chart's rows have: date is in milliseconds, label is the value in words, a bar goes
@@ -40,7 +39,7 @@ def chart(
 ) -> alt.LayerChart:
     """Return a report's chart; `domain` and `colours` are those of its series or categories."""
     color = alt.Color("series:N", legend=None).scale(domain=domain or [""], range=colours)
-    layers = _KINDS[kind](report, LABELS[unit], color)
+    layers = _KINDS[kind](report, by_date.LABELS[unit], color)
     params = [alt.param(name=name, value=value) for name, value in _PARAMS.items()]
     drawn = (
         alt.layer(*layers)
@@ -75,12 +74,12 @@ def _height(report: Report) -> int | alt.Step:
 
 
 _KINDS = {
-    "area": marks_by_date.area,
-    "columns": marks_by_date.columns,
-    "lines": marks_by_date.lines,
-    "ranking": marks_by_category.ranking,
-    "compare": marks_by_category.compare,
-    "spread": marks_by_category.spread,
-    "heatmap": marks_by_category.heatmap,
-    "histogram": marks_by_category.histogram,
+    "area": by_date.area,
+    "columns": by_date.columns,
+    "lines": by_date.lines,
+    "ranking": by_category.ranking,
+    "compare": by_category.compare,
+    "spread": by_category.spread,
+    "heatmap": by_category.heatmap,
+    "histogram": by_category.histogram,
 }
