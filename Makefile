@@ -19,16 +19,16 @@ run: $(RUNNING) ## Take in what has landed, rebuild what changed, test it, publi
 	@$(BIN)/python -m orchestration
 
 test: $(TESTING) lint browser database ## Run everything that CI runs
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=20 -rs
 
 test-quick: $(TESTING) lint ## Run what is useful while working on a model: under two minutes
-	$(BIN)/python -m pytest -m "not slow and not faults"
+	$(BIN)/python -m pytest -m "not slow and not faults" --durations=5
 
 faults: $(TESTING) ## Inject every fault that a night may meet: 10 minutes on a quiet machine
 	@command -v faketime > /dev/null \
 		|| { apt-get update && apt-get install --yes faketime; } > /dev/null 2>&1 \
 		|| echo "A clock that is set back will fail: install faketime, for instance with apt-get"
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m faults tests/end_to_end/test_faults.py
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m faults
 
 benchmark: $(TESTING) ## Measure everything, and write benchmarks/README.md; takes two hours
 	$(BIN)/python -m benchmarks

@@ -11,11 +11,13 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
 import duckdb
 import pytest
+import yaml
 from adbc_driver_postgresql import dbapi
 from rich.console import Console
 from rich.table import Table
@@ -30,6 +32,7 @@ for name in [name for name in os.environ if name.startswith("AI_USAGE_")]:
 
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager  # noqa: E402
 from dbt.cli.main import dbtRunner  # noqa: E402
+from dbt.contracts.graph.manifest import Manifest  # noqa: E402
 
 from orchestration.ingestion import ingest  # noqa: E402
 from orchestration.ingestion.summary import Summary  # noqa: E402
@@ -39,6 +42,10 @@ from orchestration.sources import SOURCES  # noqa: E402
 from orchestration.warehouse.fingerprints import BuiltFrom, fingerprint  # noqa: E402
 from orchestration.warehouse.project import project, public_models  # noqa: E402
 
+NO_DATA_TESTS = ("--exclude-resource-type", "test")
+# Of each build these cost dbt a third of its time, and few tests look at them.
+NO_TRACES = ("--log-level-file", "none", "--no-write-json")
+
 
 class Warehouse:
     """An AI_USAGE_HOME, and what people and the nightly job do with it."""
@@ -46,6 +53,7 @@ class Warehouse:
     def __init__(self, home: Path, target: Path) -> None:
         self.home, self.target = home, target
         self.landing, self.raw = home / "landing", home / "raw"
+        self.leaves_traces = False  # dbt's log, manifest and results
 
     @property
     def settings(self) -> Settings:
@@ -69,13 +77,14 @@ class Warehouse:
         return {source.name: ingest(self.settings, source) for source in SOURCES}
 
     def dbt(self, *arguments: str, check: bool = True) -> str:
-        """Run dbt as an analyst does; return what it printed."""
+        """Run dbt as an analyst does, on the project as parsed once; return what it printed."""
         _ = self.settings
+        traces = () if self.leaves_traces else NO_TRACES
+        # Another home is another profile, for which dbt would parse everything anew.
+        runner = dbtRunner(manifest=parsed(self.target).deepcopy())
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
-            result = dbtRunner().invoke(
-                [*arguments, "--profiles-dir", "profiles", "--target-path", str(self.target)]
-            )
+            result = runner.invoke([*arguments, *traces, *where(self.target)])
         # dbt keeps the file open for the process's life, which here outlives the run.
         DuckDBConnectionManager.close_all_connections()
         if check:
@@ -93,10 +102,10 @@ class Warehouse:
             built = BuiltFrom(models={"fct_requests": "this"}, inputs=fingerprint(self.settings))
             publish(self.settings, public_models(project()), built)
 
-    def rebuild(self) -> None:
-        """The whole night, without Dagster."""
+    def rebuild(self, data_tests: bool = False) -> None:
+        """The whole night, without Dagster. Data tests take dbt long, and few tests are of them."""
         self.ingest()
-        self.build()
+        self.build(*(() if data_tests else NO_DATA_TESTS))
         self.publish()
 
     def query(self, sql: str) -> list[tuple]:
@@ -109,6 +118,35 @@ class Warehouse:
         path = self.home / "published" / "reports.duckdb"
         with duckdb.connect(str(path), read_only=True) as connection:
             return connection.execute(sql).fetchall()
+
+
+def where(target: Path) -> tuple[str, ...]:
+    """The arguments of dbt that say where things are."""
+    return "--profiles-dir", "profiles", "--target-path", str(target)
+
+
+@cache
+def parsed(target: Path) -> Manifest:
+    """dbt's manifest. Each run needs a copy: dbt writes in it."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        result = dbtRunner().invoke(["parse", *NO_TRACES, *where(target)])
+    assert result.success, result.exception
+    return result.result
+
+
+def declared_data_tests() -> int:
+    """Count the data tests in YAML files and in tests/singular."""
+
+    def count(part: object) -> int:
+        if isinstance(part, dict):
+            return sum(
+                len(value) if name == "data_tests" else count(value) for name, value in part.items()
+            )
+        return sum(map(count, part)) if isinstance(part, list) else 0
+
+    files = [file for folder in ("models", "seeds") for file in Path(folder).rglob("*.yml")]
+    declared = sum(count(yaml.safe_load(file.read_text())) for file in files)
+    return declared + len(list(Path("tests/singular").glob("*.sql")))
 
 
 @contextlib.contextmanager
@@ -194,14 +232,26 @@ def free_port() -> int:
         return one.getsockname()[1]
 
 
+_left_out: dict[str, list[pytest.Item]] = {}
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Have dbt's manifest made once, before several processes ask for it at the same time."""
     if not hasattr(session.config, "workerinput"):
         project()
 
 
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    for item in items:
+        _left_out.setdefault(item.path.name, []).append(item)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """After `make faults`: what was tried, and what came of it."""
+    """What was left out; and after `make faults` what was tried, and what came of it."""
+    if _left_out:
+        terminalreporter.write_line("\nLeft out:")
+    for name, items in sorted(_left_out.items()):
+        terminalreporter.write_line(f"  {len(items):3} in {name}")
     reports = [report for reports in terminalreporter.stats.values() for report in reports]
     tests = [report for report in reports if isinstance(report, pytest.TestReport)]
     seconds = {report.nodeid: report.duration for report in tests if report.when == "call"}

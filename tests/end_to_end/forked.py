@@ -1,9 +1,10 @@
-"""The nightly job in a process forked from one that has imported already what takes seconds.
+"""Python in a process forked from one that has imported already what takes seconds.
 
-A test that kills the job thirty times need not wait thirty times for the same imports. They are
-packages from outside only: each run imports the project anew, from its own copy.
+A test that runs the nightly job thirty times need not wait thirty times for the same imports. They
+are packages from outside only: each run imports the project anew, from its own copy.
 """
 
+import atexit
 import multiprocessing
 import os
 import runpy
@@ -15,22 +16,39 @@ from pathlib import Path
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(
-    ["dagster", "dagster_dbt", "great_expectations.expectations", "altair", "vl_convert"]
+    [
+        "dagster",
+        "dagster_dbt",
+        "great_expectations.expectations",
+        "altair",
+        "vl_convert",
+        "s3fs",
+        "dagster_postgres",
+        # Where there is no xdist each child would import it.
+        "pytest",
+    ]
 )
 
 
 class Run:
-    """`python -m orchestration` under way, with all that it starts, in a process group."""
+    """`python <arguments>` under way, with all that it starts, in a process group."""
 
-    def __init__(self, project: Path, environment: dict[str, str], output: Path) -> None:
-        self.output = output
-        arguments = (str(project), environment, str(output))
-        self.process = _context.Process(target=_run, args=arguments)
+    def __init__(
+        self,
+        project: Path,
+        environment: dict[str, str],
+        output: Path,
+        arguments: tuple[str, ...] = ("-m", "orchestration"),
+    ) -> None:
+        self.output, self.errors = output, output.with_suffix(".errors.txt")
+        of_run = (str(project), environment, str(output), str(self.errors), arguments)
+        self.process = _context.Process(target=_run, args=of_run)
         self.process.start()
         self.pid = self.process.pid
         # Until the child has its own group it cannot be killed with all that it starts.
-        while self.process.is_alive() and os.getpgid(self.pid) != self.pid:
-            time.sleep(0.001)
+        with suppress(ProcessLookupError):
+            while self.process.is_alive() and os.getpgid(self.pid) != self.pid:
+                time.sleep(0.001)
 
     def has_ended(self) -> bool:
         return not self.process.is_alive()
@@ -42,7 +60,12 @@ class Run:
         return self.process.exitcode
 
     def said(self) -> str:
+        """Return what it wrote to standard output."""
         return self.output.read_text()
+
+    def complained(self) -> str:
+        """Return what it wrote to standard error."""
+        return self.errors.read_text()
 
     def kill(self) -> None:
         """End it and all that it has started."""
@@ -51,14 +74,23 @@ class Run:
         self.process.join()
 
 
-def _run(project: str, environment: dict[str, str], output: str) -> None:
+def _run(
+    project: str, environment: dict[str, str], output: str, errors: str, arguments: tuple[str, ...]
+) -> None:
     os.setsid()
-    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
+    for number, path in ((1, output), (2, errors)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     os.chdir(project)
     os.environ.clear()
     os.environ.update(environment)
     sys.path.insert(0, project)
-    sys.argv = ["orchestration"]
-    runpy.run_module("orchestration", run_name="__main__", alter_sys=True)
+    option, what, *others = arguments
+    sys.argv = [option, *others]
+    try:
+        if option == "-m":
+            runpy.run_module(what, run_name="__main__", alter_sys=True)
+        else:
+            exec(compile(what, "<string>", "exec"), {"__name__": "__main__"})  # noqa: S102
+    finally:
+        # multiprocessing ends its processes without.
+        atexit._run_exitfuncs()

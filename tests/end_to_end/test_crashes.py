@@ -39,27 +39,27 @@ def landing(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def evening(landing: Path, tmp_path_factory: pytest.TempPathFactory) -> Job:
     """A first version is published, and more has landed."""
     folder = tmp_path_factory.mktemp("evening")
-    job = Job(copy_of_project(folder / "project"), folder / "home")
+    job = Job(copy_of_project(folder / "project", is_parsed=True), folder / "home")
     files = sorted(landing.glob("*/*"), key=lambda file: file.name[:10])
     last = sorted({file.name[:10] for file in files})[FIRST_DAYS - 1]
     land(job, [file for file in files if file.name[:10] <= last])
     assert finish(job)[0] == 0
     land(job, [file for file in files if file.name[:10] > last])
-    return job
+    return job.set_aside("evening")
 
 
 @pytest.fixture(scope="module")
-def clean(evening: Job, tmp_path_factory: pytest.TempPathFactory) -> Job:
+def clean(evening: Job) -> Job:
     """What a run without any crash makes of it."""
-    job = copy_of(evening, tmp_path_factory.mktemp("clean") / "home")
+    job = evening.copy()
     assert finish(job)[0] == 0
     assert tables(job) != tables(evening)
-    return job
+    return job.set_aside("clean")
 
 
 @pytest.fixture
-def job(evening: Job, clean: Job, tmp_path: Path) -> Job:
-    return copy_of(evening, tmp_path / "home")
+def job(evening: Job, clean: Job) -> Job:
+    return evening.copy()
 
 
 def land(job: Job, files: list[Path]) -> None:
@@ -74,7 +74,7 @@ def copy_of(job: Job, home: Path) -> Job:
 
 
 def start(job: Job) -> Run:
-    return Run(job.project, job.environment(), job.home.with_name(f"{job.home.name}.txt"))
+    return job.start("-m", "orchestration")
 
 
 def finish(job: Job) -> tuple[int, str]:
@@ -84,7 +84,7 @@ def finish(job: Job) -> tuple[int, str]:
         code = running.wait()
     finally:
         running.kill()
-    assert "Traceback" not in running.said()
+    assert "Traceback" not in running.said() + running.complained()
     return code, running.said()
 
 

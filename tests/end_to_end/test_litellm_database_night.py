@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 from conftest import PROJECT, Postgres
-from test_nightly_job import Job, copy_of_project
+from test_nightly_job import DBT_LOG, Job, copy_of_project
 
 from orchestration.privacy.searching import files_that_name
 
@@ -40,12 +40,12 @@ def database(postgres: Postgres) -> Postgres:
 
 
 def test_nights_with_a_database(database: Postgres, tmp_path: Path) -> None:
-    job = Job(copy_of_project(tmp_path / "project"), tmp_path / "home")
+    job = Job(copy_of_project(tmp_path / "project", is_parsed=True), tmp_path / "home")
     said = ""
 
     def run(url: str) -> tuple[int, str]:
         nonlocal said
-        done = job.run(AI_USAGE_LITELLM_DATABASE_URL=url)
+        done = job.run(AI_USAGE_LITELLM_DATABASE_URL=url, **DBT_LOG)
         said += done.stdout + done.stderr
         return done.returncode, done.stdout
 

@@ -9,7 +9,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -24,7 +23,7 @@ import duckdb
 import pytest
 import s3fs
 from conftest import Warehouse, free_port
-from test_nightly_job import Job, copy_of_project, files_naming
+from test_nightly_job import DBT_LOG, Job, copy_of_project, files_naming
 
 from examples.simulator import simulate
 from orchestration.ingestion import ingest
@@ -157,10 +156,13 @@ class RemoteJob(Job):
     def current_json(self) -> dict:
         return json.loads(self.server.get(f"{self.name}/published/current.json"))
 
-    def copy(self, home: Path, name: str) -> "RemoteJob":
-        """Another with the same files here, and nothing on object storage."""
-        shutil.copytree(self.home, home, symlinks=True)
-        return RemoteJob(self.project, home, self.server, name)
+    def set_aside(self, name: str) -> "RemoteJob":
+        return RemoteJob(self.project, super().set_aside(name).home, self.server, self.name)
+
+    def copy(self, name: str | None = None, server: Server | None = None) -> "RemoteJob":
+        """The same files here; with a name of its own, or a server, nothing on object storage."""
+        home = super().copy().home
+        return RemoteJob(self.project, home, server or self.server, name or self.name)
 
     def assert_mirrored(self) -> None:
         """What is published here, and nothing else, is on object storage, byte by byte."""
@@ -208,10 +210,10 @@ def first_night(
     folder = tmp_path_factory.mktemp("remote")
     job = RemoteJob(copy_of_project(folder / "project"), folder / "home", server, "first")
     job.land(landing)
-    done = job.run()
+    done = job.run(**DBT_LOG)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "and the same under s3://ours/first/published\n" in done.stdout
-    return job
+    return job.set_aside("first_night")
 
 
 def tables_of(path: Path) -> dict[str, list[tuple]]:
@@ -229,7 +231,8 @@ def tables_of(path: Path) -> dict[str, list[tuple]]:
 def test_a_night_is_that_of_the_same_files_on_disk(
     first_night: RemoteJob, landing: Path, tmp_path: Path
 ) -> None:
-    on_disk = Job(first_night.project, tmp_path / "home")
+    on_disk = Job(first_night.project, first_night.home.with_name("home"))
+    shutil.rmtree(on_disk.home, ignore_errors=True)
     shutil.copytree(landing, on_disk.home / "landing")
     for name, (landed_at, _) in first_night.server.objects("first/landing").items():
         # How late events are depends on it.
@@ -255,7 +258,7 @@ def test_a_night_is_that_of_the_same_files_on_disk(
 
 @pytest.mark.slow
 def test_the_nights_after(first_night: RemoteJob, tmp_path: Path) -> None:
-    job = first_night.copy(tmp_path / "home", first_night.name)
+    job = first_night.copy()
     before, state = job.remote(), job.state()
     done = job.run()
     assert done.returncode == 0
@@ -312,7 +315,7 @@ def test_the_nights_after(first_night: RemoteJob, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_killed_while_it_copies(first_night: RemoteJob, tmp_path: Path) -> None:
-    job = first_night.copy(tmp_path / "home", "killed")
+    job = first_night.copy("killed")
     job.python("-c", MIRROR)
     job.assert_mirrored()
     earlier = job.current_json()
@@ -322,17 +325,10 @@ def test_killed_while_it_copies(first_night: RemoteJob, tmp_path: Path) -> None:
         lambda: job.current_json()["fixed_names"] is None,
     )
     for mark in marks:
-        running = subprocess.Popen(
-            [sys.executable, "-c", MIRROR],
-            cwd=job.project,
-            env=job.environment(),
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        running = job.start("-c", MIRROR)
         while not mark():
-            assert running.poll() is None
-        os.killpg(running.pid, signal.SIGKILL)
-        running.wait()
+            assert not running.has_ended(), running.said()
+        running.kill()
         current = job.current_json()
         # Whichever version is said to be current is whole.
         version = (job.published / "versions" / current["version"]).resolve()
@@ -350,21 +346,14 @@ def test_killed_while_it_copies(first_night: RemoteJob, tmp_path: Path) -> None:
 def test_the_server_goes_away_while_it_copies(first_night: RemoteJob, tmp_path: Path) -> None:
     """And comes back with nothing in it."""
     server = Server()
-    job = RemoteJob(first_night.project, tmp_path / "home", server, "gone")
-    shutil.copytree(first_night.home, job.home, symlinks=True)
-    running = subprocess.Popen(
-        [sys.executable, "-c", MIRROR],
-        cwd=job.project,
-        env=job.environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    job = first_night.copy("gone", server)
+    running = job.start("-c", MIRROR)
     try:
         while not job.remote():
-            assert running.poll() is None
+            assert not running.has_ended(), running.said()
         server.kill()
-        said, _ = running.communicate(timeout=120)
+        running.wait(120)
+        said = running.said() + running.complained()
         assert re.search(r"^AI_USAGE_PUBLISH_URL: s3://ours/gone/published cannot be used: ", said)
         assert f"What is in {job.published} stands, but readers of s3://ours/gone/published" in said
         assert said.count("\n") == 2
@@ -410,7 +399,7 @@ def new_version(job: Job) -> str:
 
 @pytest.mark.slow
 def test_forget(first_night: RemoteJob, landing: Path, tmp_path: Path) -> None:
-    job = first_night.copy(tmp_path / "home", "forget")
+    job = first_night.copy("forget")
     job.land(landing)
     job.python("-c", MIRROR)
     by_user = "select user_id, count(*), sum(cost_usd) from core.fct_requests group by 1"
@@ -429,20 +418,13 @@ def test_forget(first_night: RemoteJob, landing: Path, tmp_path: Path) -> None:
 
     assert {path.parts[0] for path in objects_naming()} == {"landing", "published"}
     # Killed once they have left what landed: saying it again finishes it.
-    running = subprocess.Popen(
-        [sys.executable, "-m", "orchestration", "forget", "--user", user_id],
-        cwd=job.project,
-        env=job.environment(),
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    running = job.start("-m", "orchestration", "forget", "--user", user_id)
     while (job.home / "warehouse.duckdb").exists():
-        assert running.poll() is None
+        assert not running.has_ended(), running.said()
         time.sleep(0.01)
-    os.killpg(running.pid, signal.SIGKILL)
-    running.wait()
+    running.kill()
     assert {path.parts[0] for path in objects_naming()} == {"published"}
-    done = job.python("-m", "orchestration", "forget", "--user", user_id)
+    done = job.python("-m", "orchestration", "forget", "--user", user_id, **DBT_LOG)
     assert done.returncode == 0, done.stdout + done.stderr
     assert objects_naming() == files_naming(job.home, user_id) == []
     job.assert_mirrored()
