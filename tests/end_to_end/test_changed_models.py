@@ -10,17 +10,17 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from conftest import Warehouse
 from test_crashes import finish, killed_at, runs_model
 from test_nightly_job import Job, copy_of_project
 
 from examples.simulator import simulate
-from orchestration.settings import Settings
 from orchestration.warehouse.fingerprints import BuiltFrom, built_from, note_built_from
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return copy_of_project(tmp_path_factory.mktemp("changed") / "project")
+    return copy_of_project(tmp_path_factory.mktemp("changed") / "project", is_parsed=True)
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def change(project: Path) -> Iterator[Callable]:
         path.write_text(text)
 
 
-def warehouse(job: Job, sql: str) -> list[tuple]:
+def built(job: Job, sql: str) -> list[tuple]:
     with duckdb.connect(str(job.home / "warehouse.duckdb"), read_only=True) as connection:
         return connection.execute(sql).fetchall()
 
@@ -59,7 +59,7 @@ def mark_tables(job: Job) -> None:
 
 
 def rebuilt_tables(job: Job) -> set[str]:
-    comments = dict(warehouse(job, "select table_name, comment from duckdb_tables()"))
+    comments = dict(built(job, "select table_name, comment from duckdb_tables()"))
     return {table for table in tables_by_day(job) if comments[table] is None}
 
 
@@ -88,7 +88,7 @@ def test_only_what_changed_code_makes_is_rebuilt(
         "select distinct built_at from core.int_requests",
         "from usage.usage_by_day order by all",
     )
-    first, figures = warehouse(job, built_at), warehouse(job, reports)
+    first, figures = built(job, built_at), built(job, reports)
 
     # Words, reports, macros of reports alone, and names: these are in each day's version.
     change("models/core/requests/int_requests.yml", "One row per", "One row per (as ever)")
@@ -99,37 +99,37 @@ def test_only_what_changed_code_makes_is_rebuilt(
     change("macros/growth.sql", "- 1 as", "- 1.0 as")
     change("seeds/ai_services.csv", "OpenAI", "Our GPT")
     assert night(job) == set()
-    assert warehouse(job, built_at) == first
-    assert warehouse(job, reports) == figures
+    assert built(job, built_at) == first
+    assert built(job, reports) == figures
     assert job.query("select count(*) from usage.tokens_by_ai where ai_service = 'Our GPT'") == [
         (1,)
     ]
 
     # A model is changed, the night is killed when its table is built, and the change is undone.
-    model, name = "models/core/usage/int_usage_hourly.sql", "usage/int_usage_by_ai_hourly.sql"
-    responses = "select sum(responses) from core.int_usage_hourly"
-    ((right,),) = warehouse(job, responses)
+    model = "models/core/sessions/int_session_days.sql"
+    responses = "select sum(responses) from core.int_session_days"
+    ((right,),) = built(job, responses)
     change(
         model,
-        "count(*) filter (status = 'success') as",
-        "2 * count(*) filter (status = 'success') as",
+        "count(*) filter (where status = 'success')",
+        "2 * count(*) filter (where status = 'success')",
     )
-    killed_at(job, runs_model(f"core/{name}"), job)
-    assert warehouse(job, responses) == [(2 * right,)]
+    killed_at(job, runs_model("core/usage/int_usage_daily.sql"), job)
+    assert built(job, responses) == [(2 * right,)]
     change(model, "2 * count(*)", "count(*)")
-    assert night(job) == {"int_usage_hourly", "int_usage_by_ai_hourly"}
-    assert warehouse(job, responses) == [(right,)]
-    assert warehouse(job, built_at) == first
-    assert warehouse(job, reports) == figures
+    assert night(job) == {"int_session_days", "int_usage_daily"}
+    assert built(job, responses) == [(right,)]
+    assert built(job, built_at) == first
+    assert built(job, reports) == figures
 
     # All requests pass through staging.
     change(
         "models/staging/gateway/stg_gateway__requests.sql", "'gateway' as", "lower('gateway') as"
     )
     assert night(job) == all_tables
-    assert len(warehouse(job, built_at)) == 1
-    assert warehouse(job, built_at) != first
-    assert warehouse(job, reports) == figures
+    assert len(built(job, built_at)) == 1
+    assert built(job, built_at) != first
+    assert built(job, reports) == figures
 
 
 CHANGED = """
@@ -165,10 +165,10 @@ def test_what_reads_raw_and_the_archive_counts(
     assert raw.keys() == dict(first).keys()
 
 
-def test_what_a_version_of_before_noted_says_nothing(tmp_path: Path) -> None:
-    settings = Settings(tmp_path, "UTC", 30, [])
-    built = BuiltFrom("code", {"int_requests": "checksum"}, "inputs")
-    note_built_from(settings, built)
-    assert built_from(settings) == built
-    (tmp_path / "built_from.json").write_text('{"core": "fingerprint", "inputs": "inputs"}')
+def test_what_an_earlier_release_noted_says_nothing(warehouse: Warehouse) -> None:
+    settings = warehouse.settings
+    noted = BuiltFrom("code", {"int_requests": "checksum"}, "inputs")
+    note_built_from(settings, noted)
+    assert built_from(settings) == noted
+    (warehouse.home / "built_from.json").write_text('{"core": "fingerprint", "inputs": "inputs"}')
     assert built_from(settings) == BuiltFrom()
