@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from conftest import Warehouse
 
+pytestmark = pytest.mark.slow
+
 RECORDED = Path("examples/recorded")
 GATEWAY = {"AI_USAGE_GATEWAY_ADDRESSES": "127.0.0.1:28400"}
 

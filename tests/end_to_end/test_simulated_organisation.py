@@ -16,6 +16,8 @@ from conftest import NO_DATA_TESTS, Warehouse
 from examples.delivery import GROUP, MEASURES
 from examples.simulator import simulate
 
+pytestmark = pytest.mark.slow
+
 # Both Europe and the United States set their clocks back within these days.
 DAYS, USERS, LAST_DAY = 30, 12, date(2025, 11, 10)
 PROXY = "litellm.acme.example:4000"
@@ -203,7 +205,6 @@ def test_night_by_night(
     assert_same_tables(warehouse, in_one_load(zone))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("zone", ZONES)
 def test_in_any_order(
     in_one_load: Callable[[str], Warehouse],
