@@ -247,7 +247,7 @@ def test_killed_while_it_takes_in(job: Job, evening: Job, clean: Job) -> None:
 def test_killed_while_dbt_builds(job: Job, evening: Job, clean: Job) -> None:
     """Twice in a row: in the midst of the requests, and when the first reports are done."""
     with reader(job, evening, clean):
-        killed_at(job, runs_model("core/int_requests.sql"), evening)
+        killed_at(job, runs_model("core/requests/int_requests.sql"), evening)
         assert_published_is_whole(job, evening)
         killed_at(job, runs_model("marts/technical/data_quality.sql"), evening)
         assert_published_is_whole(job, evening)
