@@ -301,8 +301,7 @@ def test_the_nights_after(first_night: RemoteJob, tmp_path: Path) -> None:
     before_it = job.query(requests)
     done = job.run(AI_USAGE_PUBLISH_URL="s3://nobodys/published")
     assert done.returncode == 1
-    stopped = "Stopped. All else was done, but:\nAI_USAGE_PUBLISH_URL: s3://nobodys/published "
-    assert stopped in done.stdout
+    assert "Stopped. All else was done, but:\nAI_USAGE_PUBLISH_URL: s3://" in done.stdout
     assert job.query(requests) > before_it
     assert job.remote() == before
     with pytest.raises(AssertionError):
@@ -629,7 +628,7 @@ def test_wrong_addresses(url: str, warehouse: Warehouse, monkeypatch: pytest.Mon
     for name in ("AI_USAGE_LANDING_URL", "AI_USAGE_PUBLISH_URL"):
         with monkeypatch.context() as patch:
             patch.setenv(name, url)
-            with pytest.raises(UserError, match=f"{name} is wrong, .* like s3://") as caught:
+            with pytest.raises(UserError, match=f"{name} is no address like s3://") as caught:
                 load_settings()
         assert "secret-word" not in str(caught.value)
 
