@@ -165,7 +165,7 @@ def definitions(project: Path, home: Path, zone: str, *starts: str) -> dict:
 
 def test_asset_graph_and_schedule(project: Path, tmp_path: Path) -> None:
     told = definitions(project, tmp_path / "home", "Asia/Kolkata", "2026-11-20T12:00:00+00:00")
-    seen, below = set(), ["published/reports"]
+    seen, below = set(), ["published/object_storage"]
     while below:
         asset = below.pop()
         seen.add(asset)
