@@ -1,9 +1,9 @@
 """dbt's project as Dagster sees it, and what a failed build says."""
 
 import json
-import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -35,18 +35,19 @@ def project() -> DbtProject:
     target = PROJECT / "target"
     manifest = target / "manifest.json"
     if not manifest.exists() or manifest.stat().st_mtime < _newest_file():
-        # Made beside it: half a manifest would pass for a new one.
-        parsing = target / "parsing"
-        parsed = subprocess.run(
-            [DBT, "--quiet", "parse", "--profiles-dir", PROFILES, "--target-path", parsing],
-            cwd=PROJECT,
-            capture_output=True,
-            text=True,
-        )
-        if parsed.returncode:
-            raise UserError(f"dbt cannot parse the project:\n{parsed.stdout}{parsed.stderr}")
-        shutil.copy(parsing / "partial_parse.msgpack", target)
-        (parsing / manifest.name).replace(manifest)
+        target.mkdir(exist_ok=True)
+        # Made beside it: half a manifest would pass for a new one, and another may be at it, too.
+        with tempfile.TemporaryDirectory(dir=target) as parsing:
+            parsed = subprocess.run(
+                [DBT, "--quiet", "parse", "--profiles-dir", PROFILES, "--target-path", parsing],
+                cwd=PROJECT,
+                capture_output=True,
+                text=True,
+            )
+            if parsed.returncode:
+                raise UserError(f"dbt cannot parse the project:\n{parsed.stdout}{parsed.stderr}")
+            for name in ("partial_parse.msgpack", manifest.name):
+                Path(parsing, name).replace(target / name)
     return DbtProject(project_dir=PROJECT, profiles_dir=PROFILES)
 
 

@@ -471,7 +471,7 @@ def test_blocked_night(job: Job, tmp_path: Path) -> None:
     )
     prices.write_text("\n".join([right[prices].rstrip("\n"), *overlapping, ""]))
     doubled = right[model].replace(
-        "coalesce(input_uncached_tokens, 0) as", "2 * coalesce(input_uncached_tokens, 0) as"
+        "coalesce({{ type.tokens }}, 0) as", "2 * coalesce({{ type.tokens }}, 0) as"
     )
     assert doubled != right[model]
     model.write_text(doubled)

@@ -267,7 +267,7 @@ def test_killed_wherever_it_may_be(
         wanted = len(landed(warehouse)) + (files or 0)
         running = subprocess.Popen([sys.executable, "-c", TAKE_IN], env=dict(os.environ))
         while running.poll() is None and (
-            not any(warehouse.raw.glob(".loading/*/events"))
+            not any(warehouse.raw.glob(".loading/*.lock"))
             if files is None
             else len(landed(warehouse)) <= wanted
         ):
