@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import duckdb
-from models.core.int_list_prices import COLUMN_TYPES, price_cells
+
+from models.core.prices.int_list_prices import COLUMN_TYPES, price_cells
 
 SEED = Path(__file__).resolve().parent.parent / "seeds/ai_services.csv"
 EVENT_TYPES = {

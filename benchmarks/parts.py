@@ -132,7 +132,8 @@ def where_the_time_goes(home: Path, job: Sample) -> str:
         kind, _, name = result["unique_id"].split(".")[:3]
         layer = "tests" if kind == "test" else "reports"
         if kind == "model" and name.startswith(("int_", "fct_", "dim_", "stg_")):
-            layer = name if name in ("int_requests", "int_usage_dates") else "other core models"
+            own = name in ("int_requests", "int_event_dates_to_read")
+            layer = name if own else "other core models"
         seconds[layer] += result["execution_time"]
     rows = [[layer, f"{took:.1f}"] for layer, took in sorted(seconds.items())]
     steps = [[step, took] for step, took in re.findall(r"^  (\w+) +([\d.]+) s", job.printed, re.M)]

@@ -21,7 +21,7 @@
     {{ usage_date ~ " > date '" ~ last_day ~ "'" if last_day else 'true' }}
 {%- endmacro %}
 
-{# What the archived days of a model built day by day are built from. #}
+{# The requests_version of archived days. #}
 {% macro archived_version() -%}
     'archived ' || {{ hiding_version() }}
 {%- endmacro %}
@@ -45,7 +45,7 @@
         )
         {%- endif %}
         {%- if model.config.materialized == 'incremental' %},
-        {{ archived_version() }} as version
+        {{ archived_version() }} as requests_version
         {%- endif %}
     from read_parquet('{{ archive_files(model_name) }}', union_by_name = true)
         {%- if is_incremental() %}
@@ -54,7 +54,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{# At the end of a select: and the archived days, with their version. #}
+{# At the end of a select: and the archived days, with their requests_version. #}
 {% macro and_archived_versions() -%}
     {%- if archived_through('int_usage_hourly') %}
     union all

@@ -1,9 +1,13 @@
 {# How models that are built day by day know what to rebuild.
 
-   Such a model has the columns usage_date and version; version says what the day was built from.
-   Another relation tells the version that each day should have. Days that differ are deleted and
-   inserted in one transaction, so it does not matter who builds, in what order, or after what
-   crash: a build always ends with what a full refresh would give. #}
+   Such a model has a column that says what each of its days was built from, and another relation
+   tells what each day should be built from. Days that differ are deleted and inserted in one
+   transaction, so it does not matter who builds, in what order, or after what crash: a build always
+   ends with what a full refresh would give.
+
+   int_requests has events_version: raw files and settings, as int_events_version_by_day wants them.
+   Whatever adds up requests has requests_version: requests as they were built, names and prices, as
+   int_requests_version_by_day wants them. #}
 
 {# A column of a model in this schema as it is now, by day: nothing, if it is to be built anew. #}
 {% macro already_built(model_name, column) -%}
@@ -23,9 +27,10 @@
     select usage_date from {{ ref('int_usage_dates') }} where needs_rebuild
     {%- else -%}
     select coalesce(wanted.usage_date, built.usage_date)
-    from {{ ref('int_request_versions') }} as wanted
-    full join ({{ already_built(this.identifier, 'version') }}) as built on wanted.usage_date = built.usage_date
-    where wanted.version is distinct from built.version
+    from {{ ref('int_requests_version_by_day') }} as wanted
+    full join ({{ already_built(this.identifier, 'requests_version') }}) as built
+        on wanted.usage_date = built.usage_date
+    where wanted.requests_version is distinct from built.requests_version
     {%- endif -%}
 {%- endmacro %}
 

@@ -1,14 +1,37 @@
-"""Where things are, and what the organisation has set."""
+"""Where things are, and what the organisation has set: the one place that reads the environment."""
 
+import hashlib
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import yaml
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 PROJECT = Path(__file__).resolve().parent.parent
+_PREFIX = "AI_USAGE_"
 _SHORTEST_KEY = 16
 
 # Nobody is told what an organisation does with its warehouse.
@@ -23,20 +46,229 @@ class UserError(Exception):
 
 
 @dataclass(frozen=True)
-class Settings:
-    """The organisation's settings, checked, and the folders under AI_USAGE_HOME."""
+class Setting:
+    """What each setting says of itself besides its type; neither of the first two has a default."""
 
-    home: Path
-    reporting_time_zone: str
-    session_idle_minutes: int
-    gateway_addresses: list[str]
-    # None where users are shown.
-    hiding_key: str | None = field(repr=False, default=None)
-    # 0 where requests are kept for ever.
-    retention_days: int = 0
-    # s3://, gs:// or az://, without an end slash and without a secret; None where all is on disk.
-    landing_url: str | None = None
-    publish_url: str | None = None
+    # Whether other tables come of the same events with another value. What is missing here gives
+    # "nothing new" after a change.
+    changes_tables: bool
+    # What people are told that it may be.
+    allowed: str
+    # Whether they are shown what is wrong, which of an address may be a password.
+    is_shown: bool = True
+
+
+# dbt reads the same text: what pydantic takes for a number besides ("2.0", "1_000"), SQL would not.
+def _only_digits(text: str) -> str:
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise ValueError
+    return text
+
+
+def _true_or_false(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError
+    return text.lower() == "true"
+
+
+def _time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, OSError):
+        raise ValueError from None
+    return name
+
+
+def _folder(path: Path) -> Path:
+    return path.expanduser().resolve()
+
+
+def _server(text: str, *schemes: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in schemes or not parts.hostname or parts.port == 0:
+        raise ValueError
+    return text
+
+
+def _web_address(text: str) -> str:
+    return _server(text, "http", "https")
+
+
+def _mail_server(text: str) -> str:
+    return _server(text, "smtp", "smtps")
+
+
+def _postgres_database(text: str) -> str:
+    import psycopg2
+    from psycopg2.extensions import parse_dsn
+
+    try:
+        parse_dsn(_server(text, "postgresql"))
+    except psycopg2.ProgrammingError:
+        raise ValueError from None
+    if not urlsplit(text).path:
+        raise ValueError
+    return text
+
+
+_WholeNumber = Annotated[int, BeforeValidator(_only_digits)]
+_Port = Annotated[_WholeNumber, Field(ge=1, le=65535)]
+# As spans name a server: without https://, and in letters that stay text in SQL.
+_Address = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:\[\]-]+:[0-9]{1,5}$")]
+_StorageUrl = Annotated[
+    str,
+    BeforeValidator(lambda url: url.strip().rstrip("/")),
+    StringConstraints(pattern=r"^(s3|gs|az)://[\w.-]+(/[^\s/?#@*\[\]]+)*$"),
+]
+_STORAGE_URL = Setting(
+    changes_tables=False,
+    allowed="an address like s3://bucket/folder, gs://bucket/folder or az://container/folder. It "
+    "holds no key or password: these have environment variables of their own, such as "
+    "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    is_shown=False,
+)
+
+
+class Settings(BaseSettings):
+    """All settings, checked, and the folders under AI_USAGE_HOME.
+
+    Each may be set as AI_USAGE_<NAME>. Those without a default are the organisation's: they stand
+    in `vars` of dbt_project.yml, where dbt reads them too. The others come from the environment
+    alone. docs/operations.md tells people of them.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX,
+        frozen=True,
+        enable_decoding=False,
+        validate_default=False,
+        hide_input_in_errors=True,
+    )
+
+    reporting_time_zone: Annotated[
+        str,
+        AfterValidator(_time_zone),
+        Setting(changes_tables=True, allowed="the IANA name of a time zone, such as Europe/Berlin"),
+    ]
+    session_idle_minutes: Annotated[
+        _WholeNumber,
+        Field(ge=1, le=99_999),
+        Setting(changes_tables=True, allowed="a whole number of minutes, such as 30"),
+    ]
+    gateway_addresses: Annotated[
+        list[_Address],
+        BeforeValidator(lambda text: [part.strip() for part in text.split(",") if part.strip()]),
+        Setting(changes_tables=True, allowed="host:port, several with commas between them"),
+    ]
+    hide_users: Annotated[
+        bool,
+        BeforeValidator(_true_or_false),
+        Setting(changes_tables=True, allowed="true or false"),
+    ]
+    # 0 where requests are kept for ever. What is archived tells of it, not the setting itself.
+    retention_days: Annotated[
+        _WholeNumber,
+        Field(le=99_999),
+        Setting(
+            changes_tables=False,
+            allowed="a whole number of days, such as 90, or 0 to keep every request",
+        ),
+    ]
+
+    home: Annotated[
+        Path,
+        AfterValidator(_folder),
+        Setting(changes_tables=False, allowed="a folder that can be written in"),
+    ] = Field(default_factory=lambda: PROJECT / "data")
+    hiding_key: Annotated[
+        SecretStr | None,
+        Setting(
+            changes_tables=True,
+            allowed=f"a secret of {_SHORTEST_KEY} characters or more",
+            is_shown=False,
+        ),
+    ] = None
+    # Without an end slash and without a secret; None where all is on disk.
+    landing_url: Annotated[_StorageUrl | None, _STORAGE_URL] = None
+    publish_url: Annotated[_StorageUrl | None, _STORAGE_URL] = None
+    # For profiles/profiles.yml.
+    memory_limit: Annotated[
+        str,
+        StringConstraints(pattern=r"(?i)^[0-9]+(\.[0-9]+)? *[kmgt](i?b)?$"),
+        Setting(changes_tables=False, allowed="an amount of memory, such as 8GB"),
+    ] = "8GB"
+    # Of what is lost a person has said that it is meant.
+    accept_changes: Annotated[
+        bool, Setting(changes_tables=False, allowed="1, for one run, or leave it out")
+    ] = False
+
+    host: Annotated[
+        str, Setting(changes_tables=False, allowed="an address of this machine, like 127.0.0.1")
+    ] = "127.0.0.1"
+    dagster_port: Annotated[
+        _Port, Setting(changes_tables=False, allowed="the number of a free port")
+    ] = 3000
+    page_port: Annotated[
+        _Port, Setting(changes_tables=False, allowed="the number of a free port")
+    ] = 8000
+    dagster_postgres_url: Annotated[
+        SecretStr | None,
+        BeforeValidator(_postgres_database),
+        Setting(
+            changes_tables=False,
+            allowed="an address such as postgresql://user:password@host:port/database, with %XX "
+            "for what has a meaning there",
+            is_shown=False,
+        ),
+    ] = None
+
+    # PostgreSQL's driver knows more addresses than could be checked here.
+    litellm_database_url: Annotated[
+        SecretStr | None,
+        Setting(
+            changes_tables=False,
+            allowed="an address such as postgresql://user:password@host:port/database",
+            is_shown=False,
+        ),
+    ] = None
+    # How far behind the newest known row that database is read.
+    litellm_overlap_hours: Annotated[
+        _WholeNumber,
+        Field(le=999_999),
+        Setting(changes_tables=False, allowed="a whole number of hours, such as 48"),
+    ] = 48
+
+    alert_webhook_url: Annotated[
+        SecretStr | None,
+        BeforeValidator(_web_address),
+        Setting(
+            changes_tables=False, allowed="an address that begins with https://", is_shown=False
+        ),
+    ] = None
+    alert_webhook_format: Annotated[
+        Literal["text", "card"], Setting(changes_tables=False, allowed="text or card")
+    ] = "text"
+    alert_mail_to: Annotated[
+        str | None,
+        Setting(changes_tables=False, allowed="mail addresses with commas between them"),
+    ] = None
+    alert_mail_from: Annotated[
+        str | None, Setting(changes_tables=False, allowed="a mail address")
+    ] = None
+    smtp_url: Annotated[
+        SecretStr | None,
+        BeforeValidator(_mail_server),
+        Setting(
+            changes_tables=False,
+            allowed="a mail server, smtp://host:port or smtps://user:password@host:port",
+            is_shown=False,
+        ),
+    ] = None
+
+    # The night's own, which it sets for the dbt that it starts.
+    night_process: Annotated[
+        int | None, Setting(changes_tables=False, allowed="the id of a process")
+    ] = None
 
     @property
     def landing(self) -> Path:
@@ -63,78 +295,83 @@ class Settings:
         """What people and BI tools read."""
         return self.home / "published"
 
+    def what_changes_tables(self) -> dict[str, object]:
+        """Return all settings that tables are made with, of a secret its SHA-256."""
+        return {
+            name: hashlib.sha256(value.get_secret_value().encode()).hexdigest()
+            if isinstance(value, SecretStr)
+            else value
+            for name, value in self
+            if about(name).changes_tables
+        }
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Have the environment win over dbt_project.yml, whose other vars are analysts' own."""
+        variables = yaml.safe_load((PROJECT / "dbt_project.yml").read_text()).get("vars") or {}
+        ours = {name: value for name, value in variables.items() if _is_in_project(name)}
+        return env_settings, InitSettingsSource(settings_cls, ours)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_empty(cls, values: dict[str, object]) -> dict[str, object]:
+        """Take an empty variable for none, but for those that dbt would take as they are."""
+        return {
+            name: value
+            for name, value in values.items()
+            if str(value).strip() or _is_in_project(name)
+        }
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _as_text(cls, value: object, info: ValidationInfo) -> str:
+        """Have one way to read them, whether YAML or the environment says it."""
+        text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+        # A secret is what it is.
+        return text.strip() if about(info.field_name).is_shown else text
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> "Settings":
+        wrong = []
+        key = self.hiding_key.get_secret_value() if self.hiding_key else ""
+        if self.hide_users and len(key) < _SHORTEST_KEY:
+            wrong.append(
+                f"hide_users is true, and AI_USAGE_HIDING_KEY has {len(key)} characters. Set it in "
+                f"the environment to a secret of {_SHORTEST_KEY} or more, and keep it: with "
+                "another key everybody becomes somebody else."
+            )
+        if self.landing_url and self.publish_url:
+            shorter, longer = sorted((f"{self.landing_url}/", f"{self.publish_url}/"), key=len)
+            if longer.startswith(shorter):
+                wrong.append(
+                    "AI_USAGE_LANDING_URL and AI_USAGE_PUBLISH_URL lie within each other. Set them "
+                    "to two folders, such as s3://bucket/landing and s3://bucket/published."
+                )
+        if self.alert_mail_to and not self.smtp_url:
+            wrong.append(
+                "AI_USAGE_ALERT_MAIL_TO is set, so AI_USAGE_SMTP_URL must name the mail server: "
+                "smtp://host:port or smtps://user:password@host:port."
+            )
+        if wrong:
+            raise ValueError("\n".join(wrong))
+        return self
+
 
 def load_settings() -> Settings:
-    """Read `vars` of dbt_project.yml and the environment variables AI_USAGE_<NAME> over them.
+    """Read the settings, make the folders under AI_USAGE_HOME, and tell dbt where these are.
 
     Raises:
-        UserError: a setting is wrong; the text names it and says what is allowed.
+        UserError: see `read_settings`; or a folder cannot be written in.
     """
-    variables = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())["vars"]
-
-    def setting(name: str) -> str:
-        value = variables[name]
-        default = ",".join(value) if isinstance(value, list) else str(value)
-        return os.environ.get(f"AI_USAGE_{name.upper()}", default).strip()
-
-    zone = setting("reporting_time_zone")
-    try:
-        ZoneInfo(zone)
-    except (KeyError, ValueError, OSError):
-        raise UserError(
-            f"reporting_time_zone is {zone!r}, which is no time zone. Set it in dbt_project.yml or "
-            "AI_USAGE_REPORTING_TIME_ZONE to an IANA name such as Europe/Berlin."
-        ) from None
-
-    minutes = setting("session_idle_minutes")
-    if not re.fullmatch("[0-9]{1,5}", minutes) or int(minutes) == 0:
-        raise UserError(
-            f"session_idle_minutes is {minutes!r}. Set it in dbt_project.yml or "
-            "AI_USAGE_SESSION_IDLE_MINUTES to a whole number of minutes, such as 30."
-        )
-
-    addresses = [a.strip() for a in setting("gateway_addresses").split(",") if a.strip()]
-    for address in addresses:
-        # As spans name a server: without https://, and in letters that stay text in SQL.
-        if not re.fullmatch(r"[\w.:\[\]-]+:[0-9]{1,5}", address, re.ASCII):
-            raise UserError(
-                f"gateway_addresses has {address!r}. Set it in dbt_project.yml or "
-                "AI_USAGE_GATEWAY_ADDRESSES to host:port, several with commas between them."
-            )
-
-    hide_users = setting("hide_users").lower()
-    if hide_users not in ("true", "false"):
-        raise UserError(
-            f"hide_users is {hide_users!r}. Set it in dbt_project.yml or AI_USAGE_HIDE_USERS to "
-            "true or false."
-        )
-    hiding_key = os.environ.get("AI_USAGE_HIDING_KEY", "") if hide_users == "true" else None
-    if hiding_key is not None and len(hiding_key) < _SHORTEST_KEY:
-        raise UserError(
-            f"hide_users is true, and AI_USAGE_HIDING_KEY has {len(hiding_key)} characters. Set it "
-            f"in the environment to a secret of {_SHORTEST_KEY} or more, and keep it: with another "
-            "key everybody becomes somebody else."
-        )
-
-    days = setting("retention_days")
-    if not re.fullmatch("[0-9]{1,5}", days):
-        raise UserError(
-            f"retention_days is {days!r}. Set it in dbt_project.yml or AI_USAGE_RETENTION_DAYS to "
-            "a whole number of days, such as 90, or 0 to keep every request."
-        )
-
-    home = Path(os.environ.get("AI_USAGE_HOME") or PROJECT / "data").expanduser().resolve()
-    landing_url, publish_url = map(_storage_url, ("AI_USAGE_LANDING_URL", "AI_USAGE_PUBLISH_URL"))
-    if landing_url and publish_url:
-        shorter, longer = sorted((f"{landing_url}/", f"{publish_url}/"), key=len)
-        if longer.startswith(shorter):
-            raise UserError(
-                "AI_USAGE_LANDING_URL and AI_USAGE_PUBLISH_URL lie within each other. Set them to "
-                "two folders, such as s3://bucket/landing and s3://bucket/published."
-            )
-    settings = Settings(
-        home, zone, int(minutes), addresses, hiding_key, int(days), landing_url, publish_url
-    )
+    settings = read_settings()
+    home = settings.home
     for folder in (settings.landing, settings.raw, settings.published, home / "tmp"):
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -142,24 +379,70 @@ def load_settings() -> Settings:
             raise UserError(_unwritable(home, error.strerror)) from None
         if not os.access(folder, os.W_OK):
             raise UserError(_unwritable(folder, "no permission to write"))
-    # dbt reads its paths and settings from the environment too.
-    os.environ["AI_USAGE_HOME"] = str(home)
+    os.environ[variable("home")] = str(home)
     return settings
 
 
-def _storage_url(name: str) -> str | None:
-    """Return an address on object storage, which is shown to people and so holds no secret."""
-    url = os.environ.get(name, "").strip().rstrip("/")
-    if not url:
-        return None
-    # What is wrong is not shown: it may be a password.
-    if not re.fullmatch(r"(s3|gs|az)://[\w.-]+(/[^\s/?#@*\[\]]+)*", url):
-        raise UserError(
-            f"{name} is no address like s3://bucket/folder, gs://bucket/folder or "
-            "az://container/folder. It holds no key or password: these have environment variables "
-            "of their own, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+def read_settings() -> Settings:
+    """Read the settings and change nothing, as is fit for dbt that an analyst has started.
+
+    Raises:
+        UserError: settings are wrong; the text has a line for each, which names it and says what is
+            allowed, and shows nothing that may be a secret.
+    """
+    known = {variable(name) for name in Settings.model_fields}
+    ours = [name for name in os.environ if name.upper().startswith(_PREFIX)]
+    wrong = [_unknown(name, known) for name in sorted(ours) if name not in known]
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        wrong += map(_in_words, error.errors())
+    # Out here pydantic's error, which holds what was set, is not even the context of this one.
+    if wrong:
+        raise UserError("\n".join(wrong))
+    return settings
+
+
+def variable(name: str) -> str:
+    """Return the environment variable of a setting."""
+    return _PREFIX + name.upper()
+
+
+def about(name: str) -> Setting:
+    """Return what a setting says of itself."""
+    return next(m for m in Settings.model_fields[name].metadata if isinstance(m, Setting))
+
+
+def _is_in_project(name: str) -> bool:
+    return name in Settings.model_fields and Settings.model_fields[name].is_required()
+
+
+def _unknown(name: str, known: set[str]) -> str:
+    # Compared without what all of them begin with, by which any would be near to any.
+    names = {other.removeprefix(_PREFIX): other for other in known}
+    near = get_close_matches(name.upper().removeprefix(_PREFIX), names, n=1)
+    instead = f"Did you mean {names[near[0]]}?" if near else "docs/operations.md lists all of them."
+    return f"{name} is no setting. {instead}"
+
+
+def _in_words(error: ErrorDetails) -> str:
+    """Say what is wrong in our words; pydantic's are for programmers."""
+    if not error["loc"]:
+        return str(error["ctx"]["error"])
+    name, *within = error["loc"]
+    allowed = about(name).allowed
+    if error["type"] == "missing":
+        return f"{name} is missing in vars of dbt_project.yml. Set it there to {allowed}."
+    if not about(name).is_shown:
+        return (
+            f"{variable(name)} is wrong, and not shown here since it may hold a password. Set "
+            f"it in the environment to {allowed}."
         )
-    return url
+    where = f"dbt_project.yml or {variable(name)}" if _is_in_project(name) else "the environment"
+    return (
+        f"{name if _is_in_project(name) else variable(name)} {'has' if within else 'is'} "
+        f"{error['input']!r}. Set it in {where} to {allowed}."
+    )
 
 
 def _unwritable(folder: Path, why: str | None) -> str:

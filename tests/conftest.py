@@ -41,7 +41,7 @@ from orchestration.ingestion.summary import Summary  # noqa: E402
 from orchestration.publication import publish  # noqa: E402
 from orchestration.settings import Settings, load_settings  # noqa: E402
 from orchestration.sources import SOURCES  # noqa: E402
-from orchestration.warehouse.fingerprints import fingerprint  # noqa: E402
+from orchestration.warehouse.fingerprints import BuiltFrom, fingerprint  # noqa: E402
 from orchestration.warehouse.project import project, public_models  # noqa: E402
 
 NO_DATA_TESTS = ("--exclude-resource-type", "test")
@@ -103,7 +103,8 @@ class Warehouse:
         with pytest.MonkeyPatch.context() as patch:
             if not page:
                 patch.setattr("orchestration.page.build_page", lambda *_: None)
-            publish(self.settings, public_models(project()), fingerprint(self.settings))
+            built = BuiltFrom(models={"fct_requests": "this"}, inputs=fingerprint(self.settings))
+            publish(self.settings, public_models(project()), built)
 
     def rebuild(self, data_tests: bool = False) -> None:
         """The whole night, without Dagster. Data tests take dbt long, and few tests are of them."""

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 
 from dagster import (
     AssetCheckResult,
@@ -14,25 +15,20 @@ from dagster_dbt import dbt_assets
 from orchestration.console import step
 from orchestration.ingestion.damage import damaged_raw_files
 from orchestration.publication.build import published_build
-from orchestration.settings import UserError
+from orchestration.settings import UserError, variable
 from orchestration.warehouse.archive import archived_through
+from orchestration.warehouse.checksums import built_by_this_code
 from orchestration.warehouse.file import compact_warehouse, put_aside_if_damaged, wait_for_warehouse
-from orchestration.warehouse.fingerprints import (
-    BuiltFrom,
-    built_from,
-    core_fingerprint,
-    fingerprint,
-    note_built_from,
-)
-from orchestration.warehouse.plugins.watch_parent import STARTED_BY
+from orchestration.warehouse.fingerprints import built_from, fingerprint, note_built_from
 from orchestration.warehouse.project import (
     Translator,
+    archived_models,
     failures,
     nodes_to_build,
     project,
     with_sample_rows,
 )
-from orchestration.warehouse.rebuild import mark_for_rebuild
+from orchestration.warehouse.rebuild import drop_tables, mark_for_rebuild, note_build_begins
 
 dbt_project = project()
 translator = Translator()
@@ -57,8 +53,7 @@ def models(context: AssetExecutionContext, config: Rebuild) -> Iterator:
     """Everything that dbt builds and tests. With nothing new there is nothing to build."""
     night = context.resources.night
     settings = night.settings
-    build = published_build(settings)
-    core, inputs = core_fingerprint(), fingerprint(settings)
+    build, inputs = published_build(settings), fingerprint(settings)
     if config.everything or config.first_date or config.last_date:
         mark_for_rebuild(settings, config.first_date, config.last_date)
     if build and build.inputs == inputs == built_from(settings).inputs:
@@ -73,14 +68,15 @@ def models(context: AssetExecutionContext, config: Rebuild) -> Iterator:
     target = settings.home / "dbt"
     # Unit tests are for whoever changes a model; the night tests the data.
     arguments = ["build", "--exclude-resource-type", "unit_test"]
-    full_refresh = built_from(settings).core != core
-    if full_refresh:
-        arguments.append("--full-refresh")
-    # Until all of it is built nothing of it may be published, nor be taken for built anew.
-    note_built_from(settings, BuiltFrom(core=None if full_refresh else core))
     (target / "run_results.json").unlink(missing_ok=True)
-    os.environ[STARTED_BY] = str(os.getpid())
+    # The dbt that this starts ends with it.
+    os.environ[variable("night_process")] = str(os.getpid())
     with step("models") as progress:
+        now = built_by_this_code(settings, archived_models(dbt_project))
+        changed = note_build_begins(settings, now)
+        # A part of the models may not have those whose tables are to be built whole.
+        if changed and not context.is_subset:
+            drop_tables(settings, changed)
         invocation = context.resources.dbt.cli(
             arguments, context=context, target_path=target, raise_on_error=False
         )
@@ -108,4 +104,4 @@ def models(context: AssetExecutionContext, config: Rebuild) -> Iterator:
             compact_warehouse(settings)
         progress.result = f"{models_built} models built, {tests_passed} tests passed"
     if not context.is_subset:
-        note_built_from(settings, BuiltFrom(core, inputs))
+        note_built_from(settings, replace(now, inputs=inputs))

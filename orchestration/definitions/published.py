@@ -44,15 +44,15 @@ public_keys = [translator.get_asset_key(model) for model in public_models(dbt_pr
 def published(context: AssetExecutionContext) -> Iterator:
     """The public tables as people and BI tools read them, swapped in at once."""
     settings = context.resources.night.settings
-    inputs = built_from(settings).inputs
-    if not inputs:
+    built = built_from(settings)
+    if not built.inputs:
         raise UserError("The models were not all built and tested: run the whole nightly_rebuild.")
     public = public_models(dbt_project)
     with step("publish") as progress:
-        build = publish(settings, public, inputs)
+        build = publish(settings, public, built)
         progress.result = f"{len(build.tables)} tables"
     if build.warnings:
-        alert("AI usage: please look at the figures", "\n".join(build.warnings))
+        alert(settings, "AI usage: please look at the figures", "\n".join(build.warnings))
     for model in public:
         rows = build.tables[f"{model['schema']}.{model['name']}"]
         key = translator.get_asset_key(model)

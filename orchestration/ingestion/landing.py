@@ -1,7 +1,7 @@
 """Landed files, in landing/ or on object storage as AI_USAGE_LANDING_URL says.
 
 Those on object storage are listed there, and each batch is fetched just before it is loaded. What
-is read of LiteLLM's database is in landing/ in any case.
+is read of a source's database is in landing/ in any case.
 """
 
 import hashlib
@@ -22,7 +22,6 @@ from orchestration.ingestion.landed_file import (
 from orchestration.object_storage import NOT_ALLOWED, State, Storage, each
 from orchestration.settings import Settings, UserError
 from orchestration.sources import SOURCES, Source
-from orchestration.sources.spend_logs import FOLDER
 
 
 def landing_storage(settings: Settings) -> Storage:
@@ -38,8 +37,8 @@ def list_landed_files(settings: Settings, source: Source) -> tuple[list[LandingF
     """
     if not settings.landing_url:
         return list_files(settings.landing, source)
-    of_database = list_files(settings.landing, source)[0]
-    files, ignored = [file for file in of_database if file.name.startswith(f"{FOLDER}/")], []
+    here, folder = list_files(settings.landing, source)[0], source.database_folder
+    files, ignored = [file for file in here if folder and file.name.startswith(f"{folder}/")], []
     for name, state in landing_storage(settings).list(source.name).items():
         path = PurePosixPath(name)
         if is_being_written(path) or any(part.startswith(".") for part in path.parts):

@@ -140,4 +140,6 @@ def _under_way(settings: Settings) -> set[str]:
     for folder in (settings.raw / ".loading").glob("[!.]*/"):
         if folder.name not in under_way:
             shutil.rmtree(folder, ignore_errors=True)
+            # Whoever died before it was held.
+            folder.with_name(f".{folder.name}").unlink(missing_ok=True)
     return under_way

@@ -1,8 +1,5 @@
 """LiteLLM's table of requests, read straight from its PostgreSQL database.
 
-    AI_USAGE_LITELLM_DATABASE_URL    postgresql://user:password@host:port/database
-    AI_USAGE_LITELLM_OVERLAP_HOURS   how far behind the newest known row it is read; 48 if not set
-
 Rows that raw/ does not hold land as files in landing/litellm/LiteLLM_SpendLogs, which are taken in
 as any others. So what was read is told by raw/ and its ledger, and there is no state beside them
 that a crash could make wrong.
@@ -18,7 +15,6 @@ cuts this off, no row is left out behind the newest one.
 """
 
 import os
-import re
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -30,8 +26,8 @@ from orchestration.files import move, quoted
 from orchestration.ingestion import ingest, ledger
 from orchestration.ingestion.summary import Summary
 from orchestration.settings import Settings, UserError
-from orchestration.sources import MACROS, Source
-from orchestration.sources.spend_logs import (
+from orchestration.sources.litellm import SOURCE
+from orchestration.sources.litellm.spend_logs import (
     COLUMNS_PRESENT,
     FOLDER,
     SESSION,
@@ -39,17 +35,12 @@ from orchestration.sources.spend_logs import (
     meaning,
     select_rows,
 )
+from orchestration.sources.source import MACROS, Source
 from orchestration.warehouse.archive import is_archived
 
-_OVERLAP = "AI_USAGE_LITELLM_OVERLAP_HOURS"
 _ROWS_A_FILE = 50_000
 _STARTED_AT = 'as_time(fetched."startTime")'
 _CONNECT_TIMEOUT_S = "20"
-
-
-def is_set() -> bool:
-    """Whether rows are to be read from a database."""
-    return bool(os.environ.get(URL))
 
 
 def take_in(
@@ -61,7 +52,7 @@ def take_in(
         UserError: see `ingest`; or the database cannot be read. What had landed is taken in.
     """
     summary = ingest(settings, source, on_progress)
-    if source.name == "litellm" and is_set():
+    if source.database_folder and settings.litellm_database_url:
         rows, files = _land_new_rows(settings)
         if files:
             summary = summary.followed_by(ingest(settings, source, on_progress))
@@ -74,7 +65,6 @@ def _land_new_rows(settings: Settings) -> tuple[int, int]:
     # Imported where it is needed.
     from adbc_driver_postgresql import dbapi
 
-    overlap = _overlap()
     folder = settings.landing / FOLDER
     writing = folder / ".writing.jsonl.zst"
     rows, files = 0, 0
@@ -85,7 +75,7 @@ def _land_new_rows(settings: Settings) -> tuple[int, int]:
         first_name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
         with (
             duckdb.connect(config={"temp_directory": str(settings.home / "tmp")}) as connection,
-            closing(dbapi.connect(os.environ[URL])) as database,
+            closing(dbapi.connect(settings.litellm_database_url.get_secret_value())) as database,
             # A cursor of the server gives out so many rows at a time; COPY would give out all.
             closing(
                 database.cursor(adbc_stmt_kwargs={"adbc.postgresql.use_copy": "false"})
@@ -93,7 +83,7 @@ def _land_new_rows(settings: Settings) -> tuple[int, int]:
         ):
             connection.execute("set TimeZone = 'UTC'")
             connection.execute(MACROS)
-            since = _know_what_was_read(connection, settings, overlap)
+            since = _know_what_was_read(connection, settings)
             for statement in SESSION:
                 cursor.execute(statement)
             types = dict(_fetch(cursor, COLUMNS_PRESENT, connection).fetchall())
@@ -133,7 +123,7 @@ def _fetch(
 
 
 def _know_what_was_read(
-    connection: duckdb.DuckDBPyConnection, settings: Settings, overlap: timedelta
+    connection: duckdb.DuckDBPyConnection, settings: Settings
 ) -> datetime | None:
     """Make the tables `known` and `known_bad`; return the time from which on to read, if not all.
 
@@ -158,7 +148,7 @@ def _know_what_was_read(
             )
             """
         )
-    entries = ledger.entries(settings, "litellm")
+    entries = ledger.entries(settings, SOURCE.name)
     if not entries:
         return None
     (newest,) = connection.execute(
@@ -167,7 +157,7 @@ def _know_what_was_read(
     ).fetchone()
     if newest is None:
         return None
-    since = newest - overlap
+    since = newest - timedelta(hours=settings.litellm_overlap_hours)
     if not any(settings.raw.glob("litellm/*/*.parquet")):
         return since
     connection.execute(
@@ -211,10 +201,3 @@ def _write_new(connection: duckdb.DuckDBPyConnection, path: Path, is_closed: str
     if new:
         connection.execute(f"copy new to '{quoted(path)}' (format json, compression zstd)")
     return new
-
-
-def _overlap() -> timedelta:
-    hours = os.environ.get(_OVERLAP, "48").strip()
-    if not re.fullmatch("[0-9]{1,6}", hours):
-        raise UserError(f"{_OVERLAP} is {hours!r}. Set it to a whole number of hours, such as 48.")
-    return timedelta(hours=int(hours))

@@ -13,7 +13,7 @@ from orchestration.ingestion.reading import land_json, land_lines, land_parquet
 from orchestration.ingestion.schema_drift import judged_fields, new_fields
 from orchestration.ingestion.summary import Summary
 from orchestration.settings import Settings
-from orchestration.sources import MACROS, Source
+from orchestration.sources.source import MACROS, Source
 from orchestration.warehouse.archive import kept_of_rejected, query_of_live_days
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from orchestration.files import UnreadableFileError, quoted, without_wildcards
 from orchestration.ingestion.landed_file import LONGEST_LINE_BYTES, LandingFile, read_lines
-from orchestration.sources import Source, duckdb_type
+from orchestration.sources.source import Source, duckdb_type
 
 _LINES_AT_ONCE = 50_000
 

@@ -6,11 +6,11 @@ Both are told from the ledger: its profiles say what earlier loads had, and what
 import csv
 import io
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -20,8 +20,9 @@ from orchestration.files import UnreadableFileError, quoted, without_wildcards
 from orchestration.ingestion import ledger
 from orchestration.ingestion.landed_file import LandingFile, open_file
 from orchestration.settings import Settings
-from orchestration.sources import DRIFT, Source, Structure
+from orchestration.sources.source import Source, Structure
 
+_JUDGED = Path(__file__).with_suffix(".sql").read_text()
 # What is looked up in the ledger; that of an earlier version may lack some of it.
 _HISTORY = """
     select
@@ -73,15 +74,15 @@ def new_fields(
 def judged_fields(
     connection: duckdb.DuckDBPyConnection, settings: Settings, source: Source, file_format: str
 ) -> pd.DataFrame:
-    """Compare the table `profile` of a load with loads of the same format: see sources/drift.sql.
+    """Compare the table `profile` of a load with loads of the same format: see schema_drift.sql.
 
     AI_USAGE_ACCEPT_CHANGES=1 accepts whatever is lost, and later loads are compared with this one.
     """
     history = _history(settings, source, _LOADS_LOOKED_AT)
     connection.execute(f"create temp view history as {history}")
     parameters = {"format": file_format, "handful": _HANDFUL}
-    frame = connection.execute(DRIFT, parameters).df()
-    return frame.head(0) if os.environ.get("AI_USAGE_ACCEPT_CHANGES") else frame
+    frame = connection.execute(_JUDGED, parameters).df()
+    return frame.head(0) if settings.accept_changes else frame
 
 
 def _history(settings: Settings, source: Source, loads: int = 0) -> str:
@@ -112,22 +113,25 @@ def _unread(
     query = source.query
     for line in lines:
         try:
-            yield set(_undeclared(json.loads(line), source.structure, query))
+            yield set(_undeclared(json.loads(line), source.structure, source, query))
         except (json.JSONDecodeError, RecursionError):
             continue
 
 
-def _undeclared(value: Any, structure: Structure, query: str, path: str = "") -> Iterator[str]:
+def _undeclared(
+    value: Any, structure: Structure, source: Source, query: str, path: str = ""
+) -> Iterator[str]:
     if isinstance(structure, list) and isinstance(value, list):
         for item in value:
-            yield from _undeclared(item, structure[0], query, path)
+            yield from _undeclared(item, structure[0], source, query, path)
     elif isinstance(structure, dict) and isinstance(value, dict):
         for name, inner in value.items():
             if name in structure:
-                yield from _undeclared(inner, structure[name], query, f"{path}{name}.")
+                yield from _undeclared(inner, structure[name], source, query, f"{path}{name}.")
             else:
                 yield path + name
-        # Of OpenTelemetry's attributes those that may count tokens: others may tell of anything.
+        # Others may tell of anything.
         key = value.get("key") if structure.keys() == {"key", "value"} else None
-        if isinstance(key, str) and key.startswith("gen_ai.usage.") and f"'{key}'" not in query:
+        is_of_use = source.attributes_of_use and str(key).startswith(source.attributes_of_use)
+        if is_of_use and f"'{key}'" not in query:
             yield key

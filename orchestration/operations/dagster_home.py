@@ -1,7 +1,6 @@
 """Where Dagster keeps the history of runs: files under AI_USAGE_HOME, or a PostgreSQL server."""
 
 import os
-from urllib.parse import urlsplit
 
 from orchestration.settings import PROJECT, Settings, UserError
 
@@ -26,31 +25,23 @@ def prepare_dagster(settings: Settings) -> None:
     """
     dagster_home = settings.home / "dagster"
     dagster_home.mkdir(exist_ok=True)
-    url = os.environ.get("AI_USAGE_DAGSTER_POSTGRES_URL")
-    if url:
-        _check(url)
+    text = (PROJECT / "dagster.yaml").read_text()
+    if settings.dagster_postgres_url:
+        text += _POSTGRES
+        url = settings.dagster_postgres_url.get_secret_value()
+        _refuse_if_unusable(url)
         # SQLAlchemy 2.1 would take another driver than the one that dagster-postgres brings.
         os.environ["DAGSTER_POSTGRES_URL"] = url.replace("://", "+psycopg2://", 1)
-    text = (PROJECT / "dagster.yaml").read_text()
-    (dagster_home / "dagster.yaml").write_text(text + _POSTGRES if url else text)
+    (dagster_home / "dagster.yaml").write_text(text)
     os.environ["DAGSTER_HOME"] = str(dagster_home)
 
 
-def _check(url: str) -> None:
+def _refuse_if_unusable(url: str) -> None:
     import psycopg2
 
     try:
-        parts = urlsplit(url)
-        if parts.scheme != "postgresql" or not parts.hostname or not parts.path or parts.port == 0:
-            raise ValueError
         psycopg2.connect(url, connect_timeout=_TIMEOUT_S).close()
-    except (ValueError, psycopg2.ProgrammingError):
-        # The text of these errors holds the address.
-        raise UserError(
-            "AI_USAGE_DAGSTER_POSTGRES_URL is no address such as "
-            "postgresql://user:password@host:port/database, with %XX for what has a meaning there."
-        ) from None
-    except psycopg2.OperationalError as error:
+    except psycopg2.Error as error:
         # What the server says names no password; what else is said may show what was read for one.
         _, is_said, why = str(error).strip().rpartition("FATAL:")
         why = why.strip() if is_said else "no server answers there"

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.alerts import check_alert_settings, night_failed
+from orchestration.alerts import night_failed
 from orchestration.console import console, step
-from orchestration.ingestion import ledger, litellm_database
+from orchestration.ingestion import ledger
 from orchestration.ingestion.landing import refuse_if_nothing_ever_landed
 from orchestration.lock import only_run
 from orchestration.operations.dagster_home import prepare_dagster
@@ -35,7 +35,6 @@ def run(settings: Settings, config: dict | None = None) -> None:
     Raises:
         UserError: the night failed, or another run is at work.
     """
-    check_alert_settings()
     console.print(f"AI usage warehouse in {settings.home}")
     with only_run(settings):
         _fill_from_examples_if_empty(settings)
@@ -51,11 +50,11 @@ def _fill_from_examples_if_empty(settings: Settings) -> None:
         UserError: files land on object storage, and none ever has.
     """
     if settings.landing_url:
-        if not litellm_database.is_set():
+        if not settings.litellm_database_url:
             refuse_if_nothing_ever_landed(settings)
         return
     anything = any(path.is_file() for path in settings.landing.rglob("*"))
-    anything = anything or litellm_database.is_set()
+    anything = anything or settings.litellm_database_url
     # An organisation may have cleared landing/ of what was taken in.
     if not anything and not ledger.entries(settings):
         from examples.simulator import simulate

@@ -1,7 +1,6 @@
 """Everything that runs between the nights: Dagster's daemon and pages, and the Reports page."""
 
 import http.server
-import os
 import signal
 import subprocess
 import sys
@@ -9,7 +8,6 @@ import threading
 import time
 from pathlib import Path
 
-from orchestration.alerts import check_alert_settings
 from orchestration.console import console
 from orchestration.operations.dagster_home import prepare_dagster
 from orchestration.settings import PROJECT, Settings, UserError
@@ -20,26 +18,20 @@ _GRACE_S = 30
 def serve(settings: Settings) -> None:
     """Run until stopped, or until one of the servers ends: then whoever started this starts anew.
 
-    AI_USAGE_HOST (127.0.0.1), AI_USAGE_DAGSTER_PORT (3000) and AI_USAGE_PAGE_PORT (8000) say where.
     Nothing here asks for a password, so other hosts belong behind a proxy that does.
 
     Raises:
         UserError: a port is taken, or one of the servers ended by itself.
     """
-    check_alert_settings()
     prepare_dagster(settings)
-    host = os.environ.get("AI_USAGE_HOST", "127.0.0.1")
-    dagster_port, page_port = (
-        _port("AI_USAGE_DAGSTER_PORT", 3000),
-        _port("AI_USAGE_PAGE_PORT", 8000),
-    )
-    page = _page_server(settings, host, page_port)
+    page = _page_server(settings)
     threading.Thread(target=page.serve_forever, daemon=True).start()
 
     beside = Path(sys.executable)
     module = ["-m", "orchestration.definitions"]
+    address = ["--host", settings.host, "--port", str(settings.dagster_port)]
     commands = {
-        "dagster-webserver": ["--host", host, "--port", str(dagster_port), *module],
+        "dagster-webserver": [*address, *module],
         "dagster-daemon": ["run", *module],
     }
     servers = {
@@ -47,8 +39,8 @@ def serve(settings: Settings) -> None:
         for name, arguments in commands.items()
     }
     console.print(
-        f"The Reports page:  http://{host}:{page_port}\n"
-        f"Dagster:           http://{host}:{dagster_port}\n"
+        f"The Reports page:  http://{settings.host}:{settings.page_port}\n"
+        f"Dagster:           http://{settings.host}:{settings.dagster_port}\n"
         "The night runs by itself. Stop with Ctrl+C."
     )
     stopped = threading.Event()
@@ -75,7 +67,7 @@ def _stop(servers: list[subprocess.Popen]) -> None:
             server.kill()
 
 
-def _page_server(settings: Settings, host: str, port: int) -> http.server.ThreadingHTTPServer:
+def _page_server(settings: Settings) -> http.server.ThreadingHTTPServer:
     class Handler(http.server.SimpleHTTPRequestHandler):
         def translate_path(self, path: str) -> str:
             # Links to folders of the current version, followed anew for each request.
@@ -88,16 +80,10 @@ def _page_server(settings: Settings, host: str, port: int) -> http.server.Thread
             pass
 
     try:
-        return http.server.ThreadingHTTPServer((host, port), Handler)
+        return http.server.ThreadingHTTPServer((settings.host, settings.page_port), Handler)
     except OSError as error:
         raise UserError(
-            f"The Reports page cannot be served at {host}:{port}: {error.strerror}. Set "
-            "AI_USAGE_HOST and AI_USAGE_PAGE_PORT to an address that is free."
+            f"The Reports page cannot be served at {settings.host}:{settings.page_port}: "
+            f"{error.strerror}. Set AI_USAGE_HOST and AI_USAGE_PAGE_PORT to an address that is "
+            "free."
         ) from None
-
-
-def _port(setting: str, default: int) -> int:
-    value = os.environ.get(setting, str(default))
-    if not value.isdecimal() or not 0 < int(value) < 65536:
-        raise UserError(f"{setting} is {value!r}. Set it to the number of a free port.")
-    return int(value)

@@ -2,10 +2,10 @@
 
     index.html    everything but large data: charts (Vega-Lite, compiled), styles, scripts
     data/*.js     large marts, and the days of each user; loaded when asked for, from disk too
-    png/*.png     a picture of each report
 
 What it shows is declared in the marts' YAML, see declarations.py. A mart's way to the screen:
-packing.py (rows to JSON), data.js (filter and add up), draw.js (what to draw), view.js (Vega).
+packing.py (rows to JSON), data.js (filter and add up), draw.js (what to draw), view.js (Vega),
+picture.js (what is seen, as a PNG).
 """
 
 import json
@@ -19,11 +19,10 @@ import vl_convert
 from orchestration.files import quoted
 from orchestration.page import charts, colours
 from orchestration.page.declarations import TABS, Report, read_declarations
-from orchestration.page.html import html, light_colours
+from orchestration.page.html import html
 from orchestration.page.labels import label, unit
 from orchestration.page.marts import Mart
 from orchestration.page.packing import OTHER_USERS, Packer
-from orchestration.page.pictures import Painter
 
 # JSON longer than this stands in a file of its own, so that the page opens at once.
 _INLINE_BYTES = 250_000
@@ -62,8 +61,7 @@ def build_page(
             "services": [name for name, _ in services],
             **_data(connection, marts, reports, folder),
         }
-        painter = Painter(connection, last, light_colours(services), folder / "png")
-        page |= _charts(connection, marts, reports, services, painter)
+        page |= _charts(connection, marts, reports, services)
     (folder / "index.html").write_text(html(page, services), encoding="utf-8")
 
 
@@ -103,9 +101,8 @@ def _charts(
     marts: dict[str, Mart],
     reports: list[Report],
     services: list[tuple[str, str]],
-    painter: Painter,
 ) -> dict:
-    """Return the reports, and their charts compiled to Vega; paint their pictures on the way."""
+    """Return the reports, and their charts compiled to Vega."""
     shown, specs = [], {}
     for report in reports:
         domain, shades = _series(connection, marts[report.mart], report, services)
@@ -118,8 +115,6 @@ def _charts(
         for kind in (report.chart, "columns") if report.chart == "area" else (report.chart,):
             spec = charts.chart(report, kind, unit(report.value[0]), domain, shades).to_dict()
             specs[report.id][kind] = vl_convert.vegalite_to_vega(spec)
-            if kind == report.chart and painter.last:
-                painter.draw(marts[report.mart], report, spec, domain)
     return {"reports": shown, "specs": specs}
 
 

@@ -61,12 +61,3 @@ def _pair(colour: tuple[int, int, int], lighter: int) -> tuple[str, str]:
 def _hex(hue: int, saturation: int, lightness: int) -> str:
     rgb = hls_to_rgb(hue / 360, lightness / 100, saturation / 100)
     return "#" + "".join(f"{round(255 * part):02x}" for part in rgb)
-
-
-# The page's own colours in the dark; those of the light stand in page.css.
-DARK = (
-    "color-scheme: dark; --page: #121317; --card: #1c1d22; --ink: #e9eaee; --muted: #979ca7; "
-    "--line: #2c2e35; --grid: #292b31; --accent: #7fb0ff; --soft: #1d2c47; --good: #5cc690; "
-    "--bad: #ff8f86; --chip: #26282e; --missed: #3a2e17; --missed-ink: #f0c979; "
-    "--shadow: none; "
-)

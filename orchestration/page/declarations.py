@@ -6,7 +6,7 @@ A report in a mart's YAML, under config.meta.report (one, or a list):
     order: 10             where in it
     title: Tokens by AI   a few words
     note: ...             one line under the title, and
-    hint: ...             what can be done on the page, which a picture leaves out
+    hint: ...             what can be done on the page, which a PNG leaves out
     chart: ranking        one of CHARTS
     value: total_tokens   the measure, or a list of them where the chart takes several
     category, series, row, column    columns, see CHARTS; rows are dated by the mart's date column

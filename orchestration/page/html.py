@@ -12,30 +12,27 @@ from orchestration.page import colours
 
 _HERE = Path(__file__).parent
 _BROWSER = _HERE / "browser"
-_SCRIPTS = ("format.js", "data.js", "draw.js", "view.js", "cards.js", "page.js", "start.js")
-_STYLE = (_BROWSER / "page.css").read_text()
-_LIGHT = re.search(r":root \{(.*?)\n\}", _STYLE, re.DOTALL)[1]
-
-
-def shades(services: list[tuple[str, str]], dark: bool) -> str:
-    """Return the style sheet's variables for services and categories."""
-    pairs = {"ai": colours.of_services(services), "kind": colours.of_categories()}
-    return " ".join(
-        f"--{kind}-{n}: {pair[dark]};" for kind, of in pairs.items() for n, pair in enumerate(of)
-    )
-
-
-def light_colours(services: list[tuple[str, str]]) -> dict[str, str]:
-    """Return each colour of the light page by its variable's name."""
-    declared = re.findall(r"--([\w-]+): ([^;]+);", _LIGHT + shades(services, dark=False))
-    return dict(declared)
+_SCRIPTS = (
+    "format.js",
+    "data.js",
+    "draw.js",
+    "view.js",
+    "picture.js",
+    "cards.js",
+    "page.js",
+    "start.js",
+)
 
 
 def html(page: dict, services: list[tuple[str, str]]) -> str:
     """Return the page. Its policy lets run only what is in it, or beside it."""
-    light = shades(services, dark=False)
-    style = _STYLE.replace("{{dark}}", colours.DARK + shades(services, dark=True))
-    style = f":root {{ {light} }}\n" + style.replace("{{light}}", _LIGHT + light)
+    pairs = {"ai": colours.of_services(services), "kind": colours.of_categories()}
+    shades = " ".join(
+        f"--{kind}-{n}: light-dark({light}, {dark});"
+        for kind, of in pairs.items()
+        for n, (light, dark) in enumerate(of)
+    )
+    style = f":root {{ {shades} }}\n" + (_BROWSER / "page.css").read_text()
     # The bundle has names of one letter at its top level: kept apart from the page's own.
     bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     own = "\n".join((_BROWSER / name).read_text() for name in _SCRIPTS)

@@ -1,7 +1,7 @@
 """The marts as the page holds them: columns of numbers in JSON, added up by DuckDB.
 
 A mart by user holds those who matter most, and the others as one; the days of each single user
-stand in files that the page loads when that user is asked for. How values are written: codes.py.
+stand in files that the page loads when that user is asked for. How values are written: encoding.py.
 """
 
 from collections.abc import Iterator
@@ -118,12 +118,12 @@ def _added_up(mart: Mart, column: str) -> str:
         weight = measure["by"]
         return f"sum({column} * {weight}) / nullif(sum({weight}) filter ({column} is not null), 0)"
     if measure["how"] == "formula":
-        return formula(measure)
+        return _formula(measure)
     return f"sum({column})"
 
 
-def formula(measure: dict) -> str:
-    """Return a measure's expression in SQL, over sums of its columns."""
+def _formula(measure: dict) -> str:
+    """A measure's expression in SQL, over sums of its columns."""
     stack: list[str] = []
     for step in measure["steps"]:
         if step in ("+", "-", "*", "/"):

@@ -18,7 +18,7 @@ from orchestration.ingestion.litellm_database import take_in
 from orchestration.privacy.archive_without import query_renamed
 from orchestration.privacy.searching import Clean, files_that_name, objects_that_name
 from orchestration.settings import Settings
-from orchestration.sources import SOURCES
+from orchestration.sources import SOURCES, Source
 from orchestration.warehouse.archive import archive_files
 from orchestration.warehouse.plugins.hash_users import hidden
 from orchestration.warehouse.rebuild import mark_for_rebuild
@@ -29,9 +29,10 @@ FORGOTTEN = "(forgotten)"
 def names_of(settings: Settings, user_id: str) -> dict[str, str]:
     """Return what a person goes by, each with what nobody goes by in its place."""
     names = {user_id: FORGOTTEN}
-    if settings.hiding_key is not None:
+    if settings.hide_users:
         # Days past retention know them by no other name.
-        names[hidden(user_id, settings.hiding_key)] = hidden(FORGOTTEN, settings.hiding_key)
+        key = settings.hiding_key.get_secret_value()
+        names[hidden(user_id, key)] = hidden(FORGOTTEN, key)
     return names
 
 
@@ -48,7 +49,7 @@ def erase(settings: Settings, user_id: str, names: dict[str, str], clean: Clean)
     for source in SOURCES:
         take_in(settings, source)
     rewritten = sum(
-        _rewrite(path, user_id)
+        _rewrite(path, source, user_id)
         for source in SOURCES
         for path in settings.raw.glob(f"{source.name}/event_date=*/*.parquet")
     )
@@ -94,12 +95,12 @@ def _files_taken_in(settings: Settings) -> set[LandingFile]:
     return files - {file for source in SOURCES for file in new_files(settings, source)[0]}
 
 
-def _rewrite(path: Path, user_id: str) -> bool:
+def _rewrite(path: Path, source: Source, user_id: str) -> bool:
     """Make the person's events those of nobody; return whether the file had any."""
     relation = f"read_parquet('{quoted(without_wildcards(path))}', hive_partitioning = false)"
     with duckdb.connect() as connection:
         present = {name for name, *_ in connection.execute(f"describe from {relation}").fetchall()}
-        ids = sorted(present & {"user_id", "end_user"})
+        ids = sorted(present.intersection(source.people))
         is_theirs = " or ".join(f"{name} = '{quoted(user_id)}'" for name in ids)
         if not connection.execute(f"select 1 from {relation} where {is_theirs} limit 1").fetchone():
             return False
@@ -107,8 +108,11 @@ def _rewrite(path: Path, user_id: str) -> bool:
             f"case when {name} = '{quoted(user_id)}' then '{FORGOTTEN}' else {name} end as {name}"
             for name in ids
         ]
-        if "user_name" in present:
-            new.append(f"case when ({is_theirs}) is not true then user_name end as user_name")
+        new += [
+            f"case when ({is_theirs}) is not true then {name} end as {name}"
+            for name in source.people_names
+            if name in present
+        ]
         _replace(connection, path, f"select * replace ({', '.join(new)}) from {relation}")
     return True
 

@@ -17,9 +17,9 @@ import duckdb
 
 from orchestration.files import move, quoted, replacing, sync, without_wildcards
 from orchestration.ingestion import ledger
-from orchestration.ingestion.litellm_database import FOLDER
 from orchestration.publication.build import published_build
 from orchestration.settings import Settings, UserError
+from orchestration.sources import SOURCES
 from orchestration.warehouse.archive import archived_through, is_archived
 from orchestration.warehouse.file import put_aside_if_damaged, wait_for_warehouse
 from orchestration.warehouse.fingerprints import built_from, fingerprint
@@ -84,7 +84,7 @@ def _archive(settings: Settings, models: list[dict], after: date, through: date)
     wait_for_warehouse(settings)
     folder = settings.home / "tmp" / "archive"
     folder.mkdir()
-    hidden = "true" if settings.hiding_key else "false"
+    hidden = "true" if settings.hide_users else "false"
     files = {}
     try:
         with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
@@ -176,18 +176,19 @@ def _remove_archived(settings: Settings, through: date) -> None:
 
 
 def _remove_read(settings: Settings) -> None:
-    """Remove the files that were read from LiteLLM's database and hold nothing but such days."""
-    entries = ledger.entries(settings, "litellm")
-    if not entries or not (settings.landing / FOLDER).exists():
-        return
-    with duckdb.connect() as connection:
-        files = connection.execute(
-            f"""
-            select landing_file from {ledger.relation(entries)}
-            where starts_with(landing_file, '{FOLDER}/')
-            group by landing_file
-            having {is_archived(settings, "max(coalesce(last_event_at, landed_at))")}
-            """
-        ).fetchall()
-    for (name,) in files:
-        (settings.landing / name).unlink(missing_ok=True)
+    """Remove the files that were read from a source's database and hold nothing but such days."""
+    for source in SOURCES:
+        entries = ledger.entries(settings, source.name)
+        if not source.database_folder or not entries:
+            continue
+        with duckdb.connect() as connection:
+            files = connection.execute(
+                f"""
+                select landing_file from {ledger.relation(entries)}
+                where starts_with(landing_file, '{source.database_folder}/')
+                group by landing_file
+                having {is_archived(settings, "max(coalesce(last_event_at, landed_at))")}
+                """
+            ).fetchall()
+        for (name,) in files:
+            (settings.landing / name).unlink(missing_ok=True)

@@ -29,13 +29,13 @@ from orchestration.publication.tables import copy_tables, days_of
 from orchestration.settings import Settings, UserError
 from orchestration.warehouse.archive import archived_through
 from orchestration.warehouse.file import put_aside_if_damaged
-from orchestration.warehouse.fingerprints import core_fingerprint
+from orchestration.warehouse.fingerprints import BuiltFrom
 
 
-def publish(settings: Settings, models: list[dict], inputs: str) -> Build:
+def publish(settings: Settings, models: list[dict], built: BuiltFrom) -> Build:
     """Copy the public models from the warehouse to a new version, and make it the current one.
 
-    `models` are nodes of dbt's manifest; `inputs` is the fingerprint of what they were built from.
+    `models` are nodes of dbt's manifest, and `built` says what they were built from.
 
     Raises:
         UserError: the copy could not be written, it lacks what the version before had, or a report
@@ -55,7 +55,7 @@ def publish(settings: Settings, models: list[dict], inputs: str) -> Build:
     target = versions / f"{now:%Y%m%dT%H%M%S%f}"
     try:
         target.mkdir(parents=True)
-        is_alike = before is not None and before.core == core_fingerprint()
+        is_alike = before is not None and before.core == built.models["fct_requests"]
         tables = copy_tables(
             settings,
             models,
@@ -66,13 +66,13 @@ def publish(settings: Settings, models: list[dict], inputs: str) -> Build:
         warnings, judged = compare(settings, target, current if before else None, is_comparable)
         build = Build(
             f"{now:%Y-%m-%d %H:%M:%S} UTC",
-            inputs,
+            built.inputs,
             settings.reporting_time_zone,
             settings.gateway_addresses,
             tables,
             warnings,
-            settings.hiding_key is not None,
-            core_fingerprint(),
+            settings.hide_users,
+            built.models["fct_requests"],
             days_of(settings),
             str(archived_through(settings) or ""),
         )

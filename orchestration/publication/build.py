@@ -13,7 +13,7 @@ class Build:
     """What build.json says of a published version.
 
     `tables` maps schema.table to rows, `days` each day to what its requests are made of, and `core`
-    identifies the code that made them.
+    identifies the code that made core.fct_requests.
     """
 
     built_at: str

@@ -1,6 +1,5 @@
 """What is about to be published beside what was published before, for expectations to judge."""
 
-import os
 from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -95,7 +94,7 @@ def compare(
         connection.execute(f"attach '{quoted(version / 'reports.duckdb')}' as now (read_only)")
         frames["volume"] = connection.execute(VOLUME, {"today": today}).df()
         frames["silence"] = connection.execute(SILENCE, {"today": today}).df()
-        if before and not os.environ.get("AI_USAGE_ACCEPT_CHANGES"):
+        if before and not settings.accept_changes:
             path = quoted(before.resolve() / "reports.duckdb")
             connection.execute(f"attach '{path}' as before (read_only)")
             frames["tables"] = _row_counts(connection, archived_through(settings))

@@ -71,8 +71,9 @@ def days_of(settings: Settings) -> dict[str, str]:
     with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
         return dict(
             connection.execute(
-                "select cast(usage_date as varchar), version from core.int_request_versions "
-                "where version not like 'archived %'"
+                "select cast(usage_date as varchar), requests_version "
+                "from core.int_requests_version_by_day "
+                "where requests_version not like 'archived %'"
             ).fetchall()
         )
 
@@ -138,7 +139,7 @@ def _adds_up(connection: duckdb.DuckDBPyConnection) -> bool:
         full join (
             select usage_date, sum(requests) as requests, {totals}
             from warehouse.core.int_usage_hourly
-            where version not like 'archived %' group by usage_date
+            where requests_version not like 'archived %' group by usage_date
         ) as built using (usage_date)
         where (copied.requests, copied.tokens, copied.cost_usd)
             is distinct from (built.requests, built.tokens, built.cost_usd)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,9 +12,14 @@ from orchestration.settings import PROJECT, Settings
 
 @dataclass(frozen=True)
 class BuiltFrom:
-    """What warehouse.duckdb was built from: fingerprints, or None of what is not built whole."""
+    """What warehouse.duckdb was built from, without what is not built whole.
 
-    core: str | None = None
+    `code` and `inputs` are fingerprints; `models` maps each core model that is built day by day, or
+    read by one that is, to its checksum.
+    """
+
+    code: str | None = None
+    models: dict[str, str] = field(default_factory=dict)
     inputs: str | None = None
 
 
@@ -22,22 +27,24 @@ def fingerprint(settings: Settings) -> str:
     """Identify all that the tables are made of: events, models, seeds, settings and list prices."""
     parts = sorted(path.name for path in settings.raw.glob("*/**/*.parquet"))
     parts += sorted(folder.name for folder in settings.archive.glob("*"))
-    parts += [settings.reporting_time_zone, str(settings.session_idle_minutes)]
-    parts += [*settings.gateway_addresses, version("genai-prices"), version("duckdb")]
-    parts.append(hashlib.sha256((settings.hiding_key or "").encode()).hexdigest())
+    parts += [json.dumps(settings.what_changes_tables()), version("genai-prices")]
+    parts.append(version("duckdb"))
     return _digest(parts, "models", "macros", "seeds", "tests", "orchestration")
 
 
-def core_fingerprint() -> str:
-    """Identify the code of the models that are built day by day: old days lack what it changes."""
-    return _digest([], "models/staging", "models/core", "macros")
+def code_fingerprint(settings: Settings) -> str:
+    """Identify what dbt compiles SQL from: while it is the same, so is each model's checksum."""
+    parts = [json.dumps(settings.what_changes_tables()), version("duckdb")]
+    parts.append((PROJECT / "dbt_project.yml").read_text())
+    return _digest(parts, "models", "macros", "seeds", "orchestration/warehouse")
 
 
 def _digest(parts: list[str], *folders: str) -> str:
     for folder in folders:
         for path in sorted((PROJECT / folder).rglob("*.*")):
-            if path.suffix in (".sql", ".yml", ".csv", ".py", ".html", ".css", ".js"):
-                parts.append(hashlib.sha256(path.read_bytes()).hexdigest())
+            if path.suffix in (".sql", ".yml", ".md", ".csv", ".py", ".html", ".css", ".js"):
+                digest = hashlib.sha256(path.read_bytes()).hexdigest()
+                parts.append(f"{path.relative_to(PROJECT)} {digest}")
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -1,5 +1,6 @@
-"""What is made anew although nothing of it has changed: days on demand, or the whole file."""
+"""What is made anew though no event of it has changed: what other code built, days, the file."""
 
+from dataclasses import replace
 from datetime import date
 
 import duckdb
@@ -30,11 +31,40 @@ def mark_for_rebuild(
         raise UserError(f"A day to rebuild is written like 2026-01-31: {error}.") from None
     if last < first:
         raise UserError(f"The last day to rebuild, {last}, lies before the first, {first}.")
-    note_built_from(settings, BuiltFrom(core=built_from(settings).core))
+    note_built_from(settings, replace(built_from(settings), inputs=None))
     wait_for_warehouse(settings)
     with duckdb.connect(str(settings.warehouse)) as connection:
-        if connection.execute("from duckdb_tables() where table_name = 'int_requests'").fetchone():
+        # Neither a new warehouse nor one of an earlier release has it: all of it is built anew.
+        if connection.execute(
+            "from duckdb_columns() "
+            "where (table_name, column_name) = ('int_requests', 'events_version')"
+        ).fetchone():
             connection.execute(
-                "update core.int_requests set version = null where usage_date between ? and ?",
+                "update core.int_requests set events_version = null "
+                "where usage_date between ? and ?",
                 [first, last],
             )
+
+
+def note_build_begins(settings: Settings, now: BuiltFrom) -> set[str]:
+    """Note that a build has begun, and return the models whose tables other code has built.
+
+    `now` is what is built from. Until all of it is built nothing of it may be published, nor be
+    taken for built anew.
+    """
+    models = built_from(settings).models.items() & now.models.items()
+    changed = now.models.keys() - dict(models)
+    note_built_from(settings, BuiltFrom(None if changed else now.code, dict(models)))
+    return changed
+
+
+def drop_tables(settings: Settings, models: set[str]) -> None:
+    """Drop the tables of core models, since a table that is missing is built whole.
+
+    Those of seeds, too: dbt fills a seed's table anew, but does not give it new columns.
+    """
+    with duckdb.connect(str(settings.warehouse)) as connection:
+        tables = "select schema_name, table_name from duckdb_tables()"
+        for schema, table in connection.execute(tables).fetchall():
+            if schema == "seeds" or (schema == "core" and table in models):
+                connection.execute(f'drop table "{schema}"."{table}"')

@@ -575,12 +575,13 @@ import resource, sys
 from orchestration.warehouse.project import project, public_models
 from orchestration.publication import publish
 from orchestration.settings import UserError, load_settings
+from orchestration.warehouse.fingerprints import BuiltFrom
 
 settings, models = load_settings(), public_models(project())
 if sys.argv[1:]:
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
 try:
-    publish(settings, models, "test")
+    publish(settings, models, BuiltFrom(models={"fct_requests": "test"}, inputs="test"))
 except UserError as error:
     print(error)
 """

@@ -1,5 +1,6 @@
 """The Reports page in a browser: what it shows is what a query on the published tables gives."""
 
+import base64
 import csv
 import functools
 import http.server
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from math import log
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from conftest import Warehouse
@@ -473,6 +475,68 @@ def test_table_and_csv_equal_the_mart(opened, built: Warehouse, tab: str, days: 
         assert_same(comparable(rows), mart_rows)
 
 
+# A PNG's size, the colour of its corner, and how many pixels are of each colour.
+PIXELS = """async (encoded) => {
+  const bytes = Uint8Array.from(atob(encoded), (letter) => letter.charCodeAt(0));
+  const image = await createImageBitmap(new Blob([bytes], { type: 'image/png' }));
+  const pen = new OffscreenCanvas(image.width, image.height).getContext('2d');
+  pen.drawImage(image, 0, 0);
+  const { data } = pen.getImageData(0, 0, image.width, image.height);
+  const counts = {};
+  const opaque = (at) => (data[at + 3] === 255 ? 'rgb' : 'clear');
+  const name = (at) => `${opaque(at)}(${data.slice(at, at + 3).join(', ')})`;
+  for (let at = 0; at < data.length; at += 4) counts[name(at)] = (counts[name(at)] || 0) + 1;
+  return { size: [image.width, image.height], corner: name(0), counts };
+}"""
+MARKS = """(chart) => [...new Set([...chart.querySelectorAll('.mark-area path, .mark-rect path')]
+  .map((mark) => getComputedStyle(mark).fill).filter((fill) => fill.startsWith('rgb(')))]"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("filters", "series"), [({}, 3), ({"ai": "OpenAI", "user": USERS[1]}, 1)])
+def test_png_is_what_is_seen(opened, theme: str, filters: dict, series: int) -> None:
+    page = opened(urlencode({"tab": "usage", "range": "90", **filters}))
+    page.emulate_media(color_scheme=theme)
+    for chart in ("tokens_by_day_and_ai", "tokens_by_ai"):
+        card = page.locator(f"#{chart}")
+        drawing = card.locator(".chart")
+        card.hover(position={"x": 5, "y": 5})
+        with page.expect_download() as download:
+            card.locator("[data-action=png]").click()
+        assert download.value.suggested_filename == f"{chart}.png"
+        saved, seen = (
+            page.evaluate(PIXELS, base64.b64encode(png).decode())
+            for png in (Path(download.value.path()).read_bytes(), drawing.screenshot())
+        )
+        # Twice as wide and high as on the page, with a margin and what stands around the chart.
+        assert saved["size"][0] == 2 * (seen["size"][0] + 40)
+        assert 2 * seen["size"][1] + 200 < saved["size"][1] < 2 * seen["size"][1] + 400
+        style = "node => [getComputedStyle(node).backgroundColor, getComputedStyle(node).color]"
+        background, ink = card.evaluate(style)
+        assert (background == "rgb(255, 255, 255)") == (theme == "light")
+        assert saved["corner"] == background
+        assert saved["counts"][ink] > 100
+        colours = drawing.evaluate(MARKS)
+        assert len(colours) == series
+        for colour in colours:
+            assert saved["counts"][colour] == pytest.approx(4 * seen["counts"][colour], rel=0.1)
+        # A colour that a canvas cannot read would be drawn in black.
+        assert "rgb(0, 0, 0)" not in saved["counts"]
+        assert not [colour for colour in saved["counts"] if colour.startswith("clear")]
+
+
+def test_png_is_only_where_there_is_a_chart(opened) -> None:
+    page = opened("tab=cost&ai=OpenAI")
+    empty = page.locator("#cost_by_day_and_ai-5")
+    assert empty.locator(".empty").is_visible()
+    assert empty.locator("[data-action=png]").is_hidden()
+    assert page.locator(".card.table").count() > 0
+    assert page.locator(".card.table [data-action=png]").count() == 0
+    page.locator("#reset").click()
+    ready(page)
+    assert empty.locator("[data-action=png]").is_visible()
+
+
 def test_names_are_text(opened, built: Warehouse) -> None:
     page = opened("tab=usage&range=all")
     for user in USERS:
@@ -495,8 +559,3 @@ def test_charts_by_keyboard(opened) -> None:
     assert page.locator("#tooltip strong").inner_text() == "Sun, 15 Nov 2026"
     chart.press("Escape")
     assert page.locator("#tooltip").is_hidden()
-
-
-def test_pictures_are_there(built: Warehouse) -> None:
-    pictures = {path.stem for path in (built.home / "published/page/png").iterdir()}
-    assert {"usage_tokens_by_day_and_ai", "cost_time_of_use", "technical_response_time"} <= pictures

@@ -9,8 +9,8 @@ import pytest
 from aiosmtpd.controller import Controller
 from conftest import Warehouse, free_port, webhook
 
-from orchestration.alerts import alert, check_alert_settings, night_failed, night_is_late
-from orchestration.settings import UserError
+from orchestration.alerts import alert, night_failed, night_is_late
+from orchestration.settings import UserError, read_settings
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_an_error_of_our_own_and_a_late_night(warehouse: Warehouse, posted: list
 
 def test_a_card_for_teams(posted: list[dict], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AI_USAGE_ALERT_WEBHOOK_FORMAT", "card")
-    alert("title", "text")
+    alert(read_settings(), "title", "text")
     [attachment] = posted[0]["attachments"]
     assert attachment["contentType"] == "application/vnd.microsoft.card.adaptive"
     assert [block["text"] for block in attachment["content"]["body"]] == ["title", "text"]
@@ -83,7 +83,7 @@ def test_what_cannot_be_sent_is_said_without_the_secret(
     monkeypatch.setenv("AI_USAGE_ALERT_WEBHOOK_URL", address)
     said = []
     monkeypatch.setattr("orchestration.alerts.console.print", lambda text, **_: said.append(text))
-    alert("the night has failed", "text")
+    alert(read_settings(), "the night has failed", "text")
     assert "AI_USAGE_ALERT_WEBHOOK_URL" in said[0]
     assert "the night has failed" in said[0]
     assert "secret" not in said[0]
@@ -92,8 +92,15 @@ def test_what_cannot_be_sent_is_said_without_the_secret(
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"AI_USAGE_ALERT_WEBHOOK_URL": "hooks.example.com/secret"}, "begins with https://"),
-        ({"AI_USAGE_ALERT_WEBHOOK_FORMAT": "teams"}, "may be text or card"),
+        (
+            {"AI_USAGE_ALERT_WEBHOOK_URL": "hooks.example.com/secret"},
+            "WEBHOOK_URL is wrong, .* begins with https://",
+        ),
+        (
+            {"AI_USAGE_ALERT_WEBHOOK_FORMAT": "teams"},
+            "WEBHOOK_FORMAT is 'teams'. .* text or card",
+        ),
+        ({"AI_USAGE_SMTP_URL": "https://mail.example.com/secret"}, "smtps://user:password@"),
         ({"AI_USAGE_ALERT_MAIL_TO": "ann@example.com"}, "AI_USAGE_SMTP_URL must name"),
     ],
 )
@@ -103,5 +110,5 @@ def test_wrong_settings(
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(UserError, match=said) as error:
-        check_alert_settings()
+        read_settings()
     assert "secret" not in str(error.value)

@@ -163,6 +163,19 @@ def test_days_are_rebuilt_on_demand(published: Warehouse) -> None:
     assert {count for *_, count in after} == {10}
 
 
+def test_days_of_a_warehouse_of_an_earlier_release_can_be_marked(warehouse: Warehouse) -> None:
+    """It lacks the column that holds the mark; the next run builds all of it anew anyway."""
+    warehouse.home.mkdir()
+    with duckdb.connect(str(warehouse.home / "warehouse.duckdb")) as connection:
+        connection.execute(
+            "create schema core; "
+            "create table core.int_requests as "
+            "select date '2026-01-01' as usage_date, 'of old' as version"
+        )
+    mark_for_rebuild(warehouse.settings, "2026-01-01")
+    assert warehouse.query("select count(*) from core.int_requests") == [(1,)]
+
+
 @pytest.mark.parametrize(
     ("first", "last", "said"),
     [

@@ -91,7 +91,11 @@ def test_dbt_alone_refuses_to_hide_without_a_key(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _ = warehouse.settings
-    monkeypatch.setenv("AI_USAGE_HIDE_USERS", "true")
     monkeypatch.setattr(Warehouse, "settings", None)
-    printed = warehouse.dbt("build", "--select", "dim_users", check=False)
+    build = ("build", "--select", "dim_users")
+    printed = warehouse.dbt(*build, "--vars", "hide_users: true", check=False)
     assert "AI_USAGE_HIDING_KEY is not set" in printed
+    monkeypatch.setenv("AI_USAGE_HIDE_USERS", "true")
+    printed = warehouse.dbt(*build, check=False)
+    assert "AI_USAGE_HIDING_KEY has 0 characters" in printed
+    assert "Traceback" not in printed

@@ -838,8 +838,9 @@ def test_what_a_crash_left_is_removed_and_loaded_again(warehouse: Warehouse) -> 
     warehouse.ingest()
     last = max(warehouse.raw.glob("loads/*.parquet"))
     last.unlink()
-    (warehouse.raw / ".loading" / "events").mkdir(parents=True, exist_ok=True)
-    (warehouse.raw / ".loading" / "events" / "half.parquet").write_bytes(b"PAR1")
+    half = warehouse.raw / ".loading" / last.stem / "events/half.parquet"
+    half.parent.mkdir(parents=True)
+    half.write_bytes(b"PAR1")
     other_day = warehouse.raw / "otel" / "event_date=2025-01-01" / f"{last.stem}_0.parquet"
     other_day.parent.mkdir(parents=True)
     other_day.write_bytes(b"PAR1")
@@ -848,7 +849,7 @@ def test_what_a_crash_left_is_removed_and_loaded_again(warehouse: Warehouse) -> 
     assert counts(warehouse.ingest()["gateway"]) == (1, 2, 1, 1)
     assert keys(warehouse) == ["after", "before"]
     assert not list(warehouse.raw.rglob(f"{last.stem}*"))
-    assert not (warehouse.raw / ".loading" / "events" / "half.parquet").exists()
+    assert not half.exists()
     assert len(rejected(warehouse)) == 1
     assert len(list(warehouse.raw.glob("validations/*.json"))) == 2
 

@@ -29,11 +29,11 @@ FAULTS = {
     ),
     "a request lost": (
         f"delete from core.int_requests where request_id = {ONE_REQUEST}",
-        "assert_nothing_is_lost",
+        "assert_no_request_is_lost",
     ),
     "an event more than was received": (
         "update technical.data_quality set events_accepted = events_accepted + 1",
-        "assert_nothing_is_lost",
+        "assert_every_event_is_accounted_for",
     ),
     "a cut with one token more": (
         "update usage.tokens_by_user_and_ai set total_tokens = total_tokens + 1 "

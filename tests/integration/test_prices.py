@@ -11,6 +11,7 @@ import duckdb
 import pytest
 from genai_prices import Usage, calc_price
 from genai_prices.data_snapshot import get_snapshot
+from jinja2.nativetypes import NativeEnvironment
 
 PROJECT = Path(__file__).parents[2]
 REQUESTS_PER_MODEL = 6
@@ -21,7 +22,7 @@ LARGEST_BIGINT = 2**63 - 1
 @pytest.fixture(scope="module")
 def python_model():
     """Return the dbt model as a module, loaded by its path as dbt-duckdb does."""
-    path = PROJECT / "models" / "core" / "int_list_prices.py"
+    path = PROJECT / "models/core/prices/int_list_prices.py"
     spec = importlib.util.spec_from_file_location("int_list_prices", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -43,6 +44,15 @@ def list_prices(python_model):
         return python_model.model(dbt, connection)
 
     return run
+
+
+@pytest.fixture(scope="module")
+def token_types():
+    """Return the names of the token types that the SQL models know."""
+    returned = []
+    macros = NativeEnvironment().from_string((PROJECT / "macros" / "token_types.sql").read_text())
+    macros.make_module({"return": returned.append}).token_types()
+    return [token_type["name"] for token_type in returned[0]]
 
 
 def fetch_cells(relation):
@@ -205,7 +215,8 @@ def test_what_the_library_does_not_know_has_no_price(list_prices):
     assert list_prices(unknown).fetchall() == []
 
 
-def test_every_column_is_typed_even_without_a_row(list_prices):
+def test_every_column_is_typed_even_without_a_row(list_prices, token_types):
+    assert len(token_types) > 1
     for pairs in ([("acme", "gpt-4o")], [("openai", "gpt-4o")]):
         relation = list_prices(pairs)
         unit_price = "DECIMAL(18,12)"
@@ -218,11 +229,7 @@ def test_every_column_is_typed_even_without_a_row(list_prices):
             "daily_to": "TIME",
             "input_tokens_above": "BIGINT",
             "input_tokens_up_to": "BIGINT",
-            "input_uncached_usd_per_million_tokens": unit_price,
-            "cache_read_usd_per_million_tokens": unit_price,
-            "cache_write_usd_per_million_tokens": unit_price,
-            "output_usd_per_million_tokens": unit_price,
-            "reasoning_usd_per_million_tokens": unit_price,
+            **{f"{name}_usd_per_million_tokens": unit_price for name in token_types},
             "request_usd": "DECIMAL(18,9)",
         }
 

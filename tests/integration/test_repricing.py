@@ -12,7 +12,8 @@ def test_an_override_reprices_the_past(warehouse: Warehouse) -> None:
     warehouse.land(RECORDED / "litellm/standard_logging_payload.jsonl.gz", source="litellm")
     warehouse.ingest()
     warehouse.build()
-    built = warehouse.query("select distinct version, built_at from core.int_requests")
+    versions = "select distinct events_version, built_at from core.int_requests"
+    built = warehouse.query(versions)
     totals = "select sum(cost_usd), sum(unpriced_tokens) from cost.cost_by_day_and_ai"
     ((cost_before, unpriced_before),) = warehouse.query(totals)
     ((priced_input, priced_output),) = warehouse.query(
@@ -40,4 +41,4 @@ def test_an_override_reprices_the_past(warehouse: Warehouse) -> None:
     assert warehouse.query(
         "select count(*) from usage.tokens_by_ai where ai_service in ('Our GPT', 'OpenAI')"
     ) == [(1,)]
-    assert warehouse.query("select distinct version, built_at from core.int_requests") == built
+    assert warehouse.query(versions) == built

@@ -97,7 +97,7 @@ def build(warehouse: Warehouse, *arguments: str) -> None:
     before = published_build(settings)
     if before and before.archived_through != str(archived_through(settings) or ""):
         compact_warehouse(settings)
-    note_built_from(settings, BuiltFrom(core="this", inputs=fingerprint(settings)))
+    note_built_from(settings, BuiltFrom(inputs=fingerprint(settings)))
     warehouse.publish()
 
 

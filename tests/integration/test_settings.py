@@ -1,14 +1,27 @@
 """A wrong setting is named, with what is allowed; dbt and Python read the same values."""
 
+import ast
 import os
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
-from conftest import Warehouse
+from conftest import PROJECT, Warehouse
+from pydantic import SecretStr
 
 from orchestration import settings
-from orchestration.settings import UserError, load_settings
+from orchestration.settings import (
+    Setting,
+    Settings,
+    UserError,
+    about,
+    load_settings,
+    read_settings,
+    variable,
+)
+from orchestration.warehouse.fingerprints import fingerprint
 
 
 @pytest.fixture
@@ -102,6 +115,201 @@ def test_the_environment_wins_over_the_project(
     assert read.gateway_addresses == ["a:1", "b:2"]
     monkeypatch.setenv("AI_USAGE_GATEWAY_ADDRESSES", "")
     assert load_settings().gateway_addresses == []
+
+
+WRONG_IN_THE_ENVIRONMENT = [
+    ("memory_limit", "much"),
+    ("accept_changes", "perhaps"),
+    ("dagster_port", "0"),
+    ("page_port", "65536"),
+    ("page_port", "http"),
+    ("litellm_overlap_hours", "two days"),
+    ("litellm_overlap_hours", "-1"),
+    ("alert_webhook_format", "teams"),
+]
+# Where a password may have been put, nothing is shown.
+WRONG_AND_MAYBE_SECRET = [
+    ("landing_url", "s3://key:secret-word@bucket/landing"),
+    ("publish_url", "https://secret-word.example/"),
+    ("dagster_postgres_url", "postgres://user:secret-word@host/database"),
+    ("dagster_postgres_url", "postgresql://user:secret-word@host"),
+    ("dagster_postgres_url", "postgresql://user: %secret-word@host/database"),
+    ("alert_webhook_url", "hooks.example/secret-word"),
+    ("alert_webhook_url", "http://[secret-word"),
+    ("smtp_url", "secret-word@mail.example:25"),
+    ("smtp_url", "smtp://user:secret-word@mail.example:port"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG_IN_THE_ENVIRONMENT + WRONG_AND_MAYBE_SECRET)
+def test_a_wrong_setting_of_the_environment_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(variable(name), value)
+    with pytest.raises(UserError) as stopped:
+        read_settings()
+    said = str(stopped.value)
+    assert said.startswith(f"{variable(name)} is ")
+    assert "Set it in the environment to" in said
+    assert (repr(value) in said) == ("secret-word" not in value)
+    # What caused it is kept by Dagster, and would tell it.
+    assert "secret-word" not in said
+    assert stopped.value.__cause__ is stopped.value.__context__ is None
+
+
+def test_all_that_is_wrong_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AI_USAGE_RETENTION_DAYS", "a year")
+    monkeypatch.setenv("AI_USAGE_PAGE_PORT", "http")
+    monkeypatch.setenv("AI_USAGE_PAGEPORT", "8001")
+    with pytest.raises(UserError) as stopped:
+        read_settings()
+    assert [line.split(" is ")[0] for line in str(stopped.value).splitlines()] == [
+        "AI_USAGE_PAGEPORT",
+        "retention_days",
+        "AI_USAGE_PAGE_PORT",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("AI_USAGE_RETENTION_DAY", "Did you mean AI_USAGE_RETENTION_DAYS?"),
+        ("AI_USAGE_retention_days", "Did you mean AI_USAGE_RETENTION_DAYS?"),
+        ("ai_usage_hiding_key", "Did you mean AI_USAGE_HIDING_KEY?"),
+        ("AI_USAGE_XYZZY", "docs/operations.md lists all of them."),
+        ("AI_USAGE_", "docs/operations.md lists all of them."),
+    ],
+)
+def test_a_name_that_is_none_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, said: str
+) -> None:
+    monkeypatch.setenv(name, "90")
+    with pytest.raises(UserError) as stopped:
+        read_settings()
+    assert str(stopped.value) == f"{name} is no setting. {said}"
+
+
+def test_variables_of_dbt_that_are_an_analysts_own(variables: dict[str, object]) -> None:
+    plain = variables.copy()
+    save(plain)
+    expected = read_settings()
+    # `home` is a setting, but of the environment alone.
+    save(variables | {"fiscal_year_starts_in": 4, "home": "here", "hiding_key": "secret-word"})
+    assert read_settings() == expected
+    del plain["retention_days"]
+    save(plain)
+    with pytest.raises(UserError, match=r"^retention_days is missing in vars of dbt_project.yml"):
+        read_settings()
+
+
+def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = read_settings()
+    for name, field in Settings.model_fields.items():
+        if not field.is_required():
+            monkeypatch.setenv(variable(name), " ")
+    assert read_settings() == expected
+
+
+def test_secrets_show_nowhere_and_are_taken_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets = {
+        "hiding_key": " secret-word with spaces ",
+        "dagster_postgres_url": "postgresql://user:secret-word@host/database",
+        "litellm_database_url": "postgresql://user:secret-word@host/database",
+        "alert_webhook_url": "https://hooks.example/secret-word",
+        "smtp_url": "smtps://user:secret-word@mail.example:465",
+    }
+    for name, value in secrets.items():
+        monkeypatch.setenv(variable(name), value)
+    read = read_settings()
+    assert {name: getattr(read, name).get_secret_value() for name in secrets} == secrets
+    shown = (repr(read), str(read), read.model_dump_json(), repr(read.what_changes_tables()))
+    assert not [text for text in shown if "secret-word" in text]
+
+
+ANOTHER = {
+    "reporting_time_zone": "Asia/Kolkata",
+    "session_idle_minutes": 45,
+    "gateway_addresses": ["litellm:4000"],
+    "hide_users": True,
+    "hiding_key": SecretStr("another secret of some length"),
+}
+
+
+def test_each_setting_says_whether_it_changes_tables(warehouse: Warehouse) -> None:
+    """What says so changes the fingerprint, without which there is "nothing new"."""
+    present = warehouse.settings
+    for name, field in Settings.model_fields.items():
+        assert sum(isinstance(said, Setting) for said in field.metadata) == 1, name
+        # An empty home is like any other. Of those that change no table nothing else is read.
+        other = present.model_copy(update={name: ANOTHER.get(name, Path("another"))})
+        is_other = fingerprint(other) != fingerprint(present)
+        assert is_other == (name in ANOTHER) == about(name).changes_tables, name
+
+
+def test_whatever_sql_reads_changes_tables() -> None:
+    sql = [*PROJECT.glob("models/**/*.sql"), *PROJECT.glob("macros/*.sql")]
+    read = {
+        name
+        for path in sql
+        for name in re.findall(r"""\bsetting\(["'](\w+)|getvariable\('(\w+)""", path.read_text())
+    }
+    names = {first or second for first, second in read}
+    assert names == {name for name in Settings.model_fields if about(name).changes_tables}
+
+
+def test_only_settings_read_the_environment() -> None:
+    """Others may set what the libraries beneath them read, and hand all of it on to a program."""
+    for path in PROJECT.glob("orchestration/**/*.py"):
+        if path == PROJECT / "orchestration/settings.py":
+            continue
+        tree = ast.parse(path.read_text())
+        not_read = [
+            node.left if isinstance(node, ast.BinOp) else node.value
+            for node in ast.walk(tree)
+            if (isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store))
+            or (isinstance(node, ast.Attribute) and node.attr == "setdefault")
+            or (isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr))
+        ]
+        named = [
+            node
+            for node in ast.walk(tree)
+            if (isinstance(node, ast.Attribute) and node.attr in ("environ", "environb", "getenv"))
+            or (isinstance(node, ast.alias) and node.name in ("environ", "environb", "getenv"))
+        ]
+        lines = [node.lineno for node in named if node not in not_read]
+        assert not lines, f"{path}, lines {lines}: take it from orchestration/settings.py"
+
+
+def test_every_name_that_is_written_anywhere_is_a_setting() -> None:
+    """But for tests, which try wrong ones."""
+    listed = subprocess.run(
+        ["git", "ls-files", ":!tests"], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    known = {variable(name) for name in Settings.model_fields}
+    for name in listed.stdout.split():
+        path = PROJECT / name
+        if path.is_symlink() or path.suffix in (".gz", ".png"):
+            continue
+        named = set(re.findall(r"AI_USAGE_[A-Z_]*[A-Z]\b", path.read_text(errors="replace")))
+        assert named <= known, f"{name}: {named - known}"
+
+
+def test_the_table_in_the_docs_has_all_settings() -> None:
+    text = (PROJECT / "docs/operations.md").read_text()
+    section = text.split("\n## Settings\n")[1].split("\n## ")[0]
+    listed = re.findall(r"^\| `AI_USAGE_(\w+)` \| (?:`(.*?)`)? ?\| .+ \|$", section, re.MULTILINE)
+    variables = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())["vars"]
+
+    def default(name: str) -> str:
+        field = Settings.model_fields[name]
+        value = variables[name] if field.is_required() else field.get_default()
+        if name == "home":
+            value = "data"
+        if isinstance(value, bool):
+            return str(value).lower()
+        return "" if value in (None, []) else str(value)
+
+    assert listed == [(name.upper(), default(name)) for name in Settings.model_fields]
 
 
 @pytest.mark.parametrize("in_the_way", ["home", "home/landing", "home/raw", "home/published"])

@@ -26,12 +26,12 @@ with live as (
 
     select
         count(*) as requests,
-        count(*) filter (status = 'success') as responses,
-        count(*) filter (status = 'failure') as failed_requests,
+        count(*) filter (where status = 'success') as responses,
+        count(*) filter (where status = 'failure') as failed_requests,
         sum(input_tokens) as input_tokens,
         sum(output_tokens) as output_tokens,
         sum(total_tokens) as total_tokens,
-        coalesce(sum(total_tokens) filter (cost_usd is null), 0) as unpriced_tokens,
+        coalesce(sum(total_tokens) filter (where cost_usd is null), 0) as unpriced_tokens,
         sum(cost_usd) as cost_usd,
         sum(reported_cost_usd) as reported_cost_usd
     from {{ ref('fct_requests') }}

@@ -8,10 +8,4 @@ with overrides as (
 select * from overrides
 where
     valid_to <= valid_from
-    or least(
-        input_usd_per_million_tokens,
-        cache_read_usd_per_million_tokens,
-        cache_write_usd_per_million_tokens,
-        output_usd_per_million_tokens,
-        reasoning_usd_per_million_tokens
-    ) < 0
+    or least(*columns('usd_per_million_tokens')) < 0

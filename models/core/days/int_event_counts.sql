@@ -40,11 +40,11 @@ final as (
         usage_date,
         source,
         count(*) as events_received,
-        count(*) filter (is_accepted) as events_accepted,
-        count(*) filter (not is_accepted) as events_rejected,
-        count(*) filter (is_accepted and not is_usage) as non_usage_events,
+        count(*) filter (where is_accepted) as events_accepted,
+        count(*) filter (where not is_accepted) as events_rejected,
+        count(*) filter (where is_accepted and not is_usage) as non_usage_events,
         -- The rebuild in the night after its day went without it.
-        count(*) filter (is_accepted and landed_date > usage_date + 1) as late_events
+        count(*) filter (where is_accepted and landed_date > usage_date + 1) as late_events
     from records
     where {{ is_live('usage_date') }}
     group by usage_date, source

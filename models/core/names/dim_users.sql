@@ -10,9 +10,9 @@ final as (
         user_id,
         -- The newest that is known.
         coalesce(
-            arg_max(user_name, last_seen_at) filter (user_name is not null), user_id
+            arg_max(user_name, last_seen_at) filter (where user_name is not null), user_id
         ) as user_name,
-        arg_max(team_id, last_seen_at) filter (team_id is not null) as team_id,
+        arg_max(team_id, last_seen_at) filter (where team_id is not null) as team_id,
         min(first_seen_at) as first_seen_at,
         max(last_seen_at) as last_seen_at
     from user_days

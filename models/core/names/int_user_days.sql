@@ -12,8 +12,9 @@ final as (
         usage_date,
         {{ known_user('user_id') }} as user_id,
         -- The newest that is known.
-        arg_max(user_name, (requested_at, request_id)) filter (user_name is not null) as user_name,
-        arg_max(team_id, (requested_at, request_id)) filter (team_id is not null) as team_id,
+        arg_max(user_name, (requested_at, request_id)) filter (where user_name is not null)
+            as user_name,
+        arg_max(team_id, (requested_at, request_id)) filter (where team_id is not null) as team_id,
         min(requested_at) as first_seen_at,
         max(requested_at) as last_seen_at
     from requests

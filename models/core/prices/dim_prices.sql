@@ -6,7 +6,10 @@ with list_prices as (
 
 price_overrides as (
 
-    select * from {{ ref('price_overrides') }}
+    select
+        *,
+        input_usd_per_million_tokens as input_uncached_usd_per_million_tokens
+    from {{ ref('price_overrides') }}
 
 ),
 
@@ -22,18 +25,16 @@ override_prices as (
         time '24:00:00' as daily_to,
         -1 as input_tokens_above,
         9223372036854775807 as input_tokens_up_to,
-        input_usd_per_million_tokens as input_uncached_usd_per_million_tokens,
-        coalesce(
-            cache_read_usd_per_million_tokens, input_usd_per_million_tokens
-        ) as cache_read_usd_per_million_tokens,
-        coalesce(
-            cache_write_usd_per_million_tokens, input_usd_per_million_tokens
-        ) as cache_write_usd_per_million_tokens,
-        output_usd_per_million_tokens,
-        coalesce(
-            reasoning_usd_per_million_tokens, output_usd_per_million_tokens
-        ) as reasoning_usd_per_million_tokens,
-        0 as request_usd
+        -- What has no price of its own costs what plain input or output costs.
+        {%- for type in token_types() %}
+            cast(
+                coalesce(
+                    {{ type.name }}_usd_per_million_tokens,
+                    {{ type.part_of }}_usd_per_million_tokens
+                ) as decimal(18, 12)
+            ) as {{ type.name }}_usd_per_million_tokens,
+        {%- endfor %}
+        cast(0 as decimal(18, 9)) as request_usd
     from price_overrides
 
 ),
@@ -68,25 +69,11 @@ gaps_between_overrides as (
 list_prices_between_overrides as (
 
     select
-        list_prices.provider,
-        list_prices.model,
-        'list' as price_source,
-        greatest(
-            list_prices.valid_from, coalesce(gaps.gap_from, list_prices.valid_from)
-        ) as valid_from,
-        least(
-            list_prices.valid_to, coalesce(gaps.gap_to, list_prices.valid_to)
-        ) as valid_to,
-        list_prices.daily_from,
-        list_prices.daily_to,
-        list_prices.input_tokens_above,
-        list_prices.input_tokens_up_to,
-        list_prices.input_uncached_usd_per_million_tokens,
-        list_prices.cache_read_usd_per_million_tokens,
-        list_prices.cache_write_usd_per_million_tokens,
-        list_prices.output_usd_per_million_tokens,
-        list_prices.reasoning_usd_per_million_tokens,
-        list_prices.request_usd
+        list_prices.* replace (
+            greatest(list_prices.valid_from, gaps.gap_from) as valid_from,
+            least(list_prices.valid_to, gaps.gap_to) as valid_to
+        ),
+        'list' as price_source
     from list_prices
     left join gaps_between_overrides as gaps
         on
@@ -99,7 +86,7 @@ prices as (
 
     select * from override_prices
 
-    union all
+    union all by name
 
     select * from list_prices_between_overrides
     where valid_from < valid_to
@@ -126,29 +113,7 @@ final as (
                     then 'above ' || cast(input_tokens_above as varchar) || ' input tokens'
             end
         ) as price_id,
-        provider,
-        model,
-        price_source,
-        valid_from,
-        valid_to,
-        daily_from,
-        daily_to,
-        cast(input_tokens_above as bigint) as input_tokens_above,
-        cast(input_tokens_up_to as bigint) as input_tokens_up_to,
-        cast(
-            input_uncached_usd_per_million_tokens as decimal(18, 12)
-        ) as input_uncached_usd_per_million_tokens,
-        cast(
-            cache_read_usd_per_million_tokens as decimal(18, 12)
-        ) as cache_read_usd_per_million_tokens,
-        cast(
-            cache_write_usd_per_million_tokens as decimal(18, 12)
-        ) as cache_write_usd_per_million_tokens,
-        cast(output_usd_per_million_tokens as decimal(18, 12)) as output_usd_per_million_tokens,
-        cast(
-            reasoning_usd_per_million_tokens as decimal(18, 12)
-        ) as reasoning_usd_per_million_tokens,
-        cast(request_usd as decimal(18, 9)) as request_usd
+        *
     from prices
 
 )

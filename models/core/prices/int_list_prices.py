@@ -19,6 +19,14 @@ from genai_prices.data_snapshot import get_snapshot
 from genai_prices.types import TieredPrices
 
 MILLION = 1_000_000
+# What the library calls the tokens of each type that macros/token_types.sql names; the first of
+# each are the rest of the input or output, and have no name.
+INPUT_TYPES = {
+    "input_uncached": None,
+    "cache_read": "cache_read_tokens",
+    "cache_write": "cache_write_tokens",
+}
+OUTPUT_TYPES = {"output": None, "reasoning": "output_reasoning_tokens"}
 COLUMN_TYPES = {
     **dict.fromkeys(["provider", "model"], "varchar"),
     **dict.fromkeys(["valid_from", "valid_to"], "timestamp"),
@@ -26,11 +34,10 @@ COLUMN_TYPES = {
     **dict.fromkeys(["input_tokens_above", "input_tokens_up_to"], "bigint"),
     # 12 decimals: the library holds some prices as a float left them (0.041666666666666664), and a
     # billion tokens still cost the same within 1e-9 USD.
-    "input_uncached_usd_per_million_tokens": "decimal(18, 12)",
-    "cache_read_usd_per_million_tokens": "decimal(18, 12)",
-    "cache_write_usd_per_million_tokens": "decimal(18, 12)",
-    "output_usd_per_million_tokens": "decimal(18, 12)",
-    "reasoning_usd_per_million_tokens": "decimal(18, 12)",
+    **dict.fromkeys(
+        [f"{name}_usd_per_million_tokens" for name in [*INPUT_TYPES, *OUTPUT_TYPES]],
+        "decimal(18, 12)",
+    ),
     "request_usd": "decimal(18, 9)",
 }
 
@@ -83,9 +90,11 @@ def unit_prices(provider, known, at, fewest):
     """Ask for the price of a million tokens of each type, and of a request, from this size on."""
     ask = partial(known.calc_price, provider=provider, genai_request_timestamp=at)
     size = max(fewest, 1)
-    for cached in ({}, {"cache_read_tokens": size}, {"cache_write_tokens": size}):
-        yield ask(Usage(input_tokens=size, **cached)).input_price * MILLION / size
-    for part in ({}, {"output_reasoning_tokens": MILLION}):
+    for name in INPUT_TYPES.values():
+        part = {name: size} if name else {}
+        yield ask(Usage(input_tokens=size, **part)).input_price * MILLION / size
+    for name in OUTPUT_TYPES.values():
+        part = {name: MILLION} if name else {}
         yield ask(Usage(input_tokens=fewest, output_tokens=MILLION, **part)).output_price
     no_output = ask(Usage(input_tokens=fewest))
     yield no_output.total_price - no_output.input_price

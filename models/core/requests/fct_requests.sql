@@ -4,8 +4,8 @@ with requests as (
 
     select
         *,
-        input_uncached_tokens + cache_read_tokens + cache_write_tokens as input_tokens,
-        output_tokens_without_reasoning + reasoning_tokens as output_tokens
+        {{ token_types('input') | map(attribute='tokens') | join(' + ') }} as input_tokens,
+        {{ token_types('output') | map(attribute='tokens') | join(' + ') }} as output_tokens
     from {{ ref('int_requests') }}
 
 ),
@@ -37,12 +37,10 @@ priced as (
                 then 0
             else
                 (
-                    requests.input_uncached_tokens * prices.input_uncached_usd_per_million_tokens
-                    + requests.cache_read_tokens * prices.cache_read_usd_per_million_tokens
-                    + requests.cache_write_tokens * prices.cache_write_usd_per_million_tokens
-                    + requests.output_tokens_without_reasoning
-                    * prices.output_usd_per_million_tokens
-                    + requests.reasoning_tokens * prices.reasoning_usd_per_million_tokens
+                    {%- for type in token_types() %}
+                        {{ '+' if not loop.first }} requests.{{ type.tokens }}
+                        * prices.{{ type.name }}_usd_per_million_tokens
+                    {%- endfor %}
                 ) * 0.000001
                 + prices.request_usd
         end as cost_usd
@@ -85,11 +83,7 @@ final as (
         status,
         error_type,
         is_cache_hit,
-        input_uncached_tokens,
-        cache_read_tokens,
-        cache_write_tokens,
-        output_tokens_without_reasoning,
-        reasoning_tokens,
+        {{ token_types() | map(attribute='tokens') | join(', ') }},
         input_tokens,
         output_tokens,
         total_tokens,

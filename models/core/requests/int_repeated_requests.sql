@@ -18,6 +18,18 @@ repeated as (
 
 ),
 
+deliveries as (
+
+    select
+        *,
+        source <> 'otel' as is_gateways_own,
+        status <> 'failure' as is_success,
+        hash(events) as any_fixed_order
+    from events
+    where request_id in (select request_id from repeated)
+
+),
+
 ranked as (
 
     select
@@ -26,11 +38,10 @@ ranked as (
         row_number() over (
             partition by request_id
             order by
-                is_client_view asc, source = 'otel', not has_usage, status = 'failure',
-                completed_at desc nulls last, input_uncached_tokens desc, hash(events)
+                is_gateways_own desc, is_client_view asc, has_usage desc, is_success desc,
+                completed_at desc nulls last, input_uncached_tokens desc, any_fixed_order asc
         ) as precedence
-    from events
-    where request_id in (select request_id from repeated)
+    from deliveries
 
 ),
 
@@ -42,15 +53,14 @@ merged as (
         {%- for column in [
             'source', 'prompt_id', 'user_id', 'user_name', 'team_id', 'provider', 'model', 'status',
             'error_type', 'reported_cost_usd', 'is_cache_hit', 'requested_at', 'first_token_at',
-            'completed_at', 'input_uncached_tokens', 'cache_read_tokens', 'cache_write_tokens',
-            'output_tokens_without_reasoning', 'reasoning_tokens'
-        ] %}
+            'completed_at'
+        ] + token_types() | map(attribute='tokens') | list %}
             arg_min({{ column }}, precedence) as {{ column }},
         {%- endfor %}
-        arg_min(user_id, precedence) filter (user_name is not null) as named_user_id,
+        arg_min(user_id, precedence) filter (where user_name is not null) as named_user_id,
         -- A session that is beyond doubt goes before one that may be made up.
         arg_min(reported_session_id, (is_session_id_doubtful, precedence)) as reported_session_id,
-        bool_and(is_session_id_doubtful) filter (reported_session_id is not null)
+        bool_and(is_session_id_doubtful) filter (where reported_session_id is not null)
             as is_session_id_doubtful,
         bool_and(is_client_view) as is_client_view
     from ranked

@@ -1,14 +1,10 @@
-{{ config(
-    materialized='incremental',
-    incremental_strategy='replace_usage_dates',
-    on_schema_change='fail'
-) }}
+{{ config(materialized='incremental') }}
 {{ refuse_full_refresh_without(ref('int_usage_dates')) }}
 
 -- Not materialized: rows are wide, and each is read twice in less time than it is kept.
 with requests as not materialized (
 
-    select * from {{ ref('int_changed_requests') }}
+    select * from {{ ref('int_requests_to_rebuild') }}
 
 ),
 
@@ -45,19 +41,17 @@ with_reported_session as not materialized (
 ),
 
 -- Without a reported id a user's requests are one session until a pause, or the end of the day.
-after_pauses as (
+pauses as (
 
     select
         request_id,
         user_id,
         usage_date,
         requested_at,
-        requested_at
-        - lag(requested_at)
-            over (partition by user_id, usage_date order by requested_at, request_id)
-        <= interval '{{ setting("session_idle_minutes") }} minutes' is true as goes_on
+        requested_at - lag(requested_at) over one_users_day as pause
     from with_reported_session
     where known_session_id is null and user_id is not null
+    window one_users_day as (partition by user_id, usage_date order by requested_at, request_id)
 
 ),
 
@@ -65,12 +59,20 @@ derived_sessions as (
 
     select
         request_id,
-        max(case when not goes_on then requested_at end) over (
-            partition by user_id, usage_date
-            order by requested_at, request_id
-            rows between unbounded preceding and current row
-        ) as session_started_at
-    from after_pauses
+        max(
+            case
+                when
+                    pause is null
+                    or pause > interval '{{ setting("session_idle_minutes") }} minutes'
+                    then requested_at
+            end
+        ) over one_users_day_so_far as session_started_at
+    from pauses
+    window one_users_day_so_far as (
+        partition by user_id, usage_date
+        order by requested_at, request_id
+        rows between unbounded preceding and current row
+    )
 
 ),
 
@@ -110,11 +112,9 @@ final as (
         case when status = 'failure' then coalesce(error_type, 'unknown') end as error_type,
 
         -- numbers
-        coalesce(input_uncached_tokens, 0) as input_uncached_tokens,
-        coalesce(cache_read_tokens, 0) as cache_read_tokens,
-        coalesce(cache_write_tokens, 0) as cache_write_tokens,
-        coalesce(output_tokens_without_reasoning, 0) as output_tokens_without_reasoning,
-        coalesce(reasoning_tokens, 0) as reasoning_tokens,
+        {%- for type in token_types() %}
+            coalesce({{ type.tokens }}, 0) as {{ type.tokens }},
+        {%- endfor %}
         reported_cost_usd,
 
         -- booleans
@@ -128,7 +128,7 @@ final as (
         case when completed_at >= requested_at then completed_at end as completed_at,
 
         -- what the day was built from, and by which build
-        version,
+        events_version,
         '{{ run_started_at }}' as built_at
     from with_session
 

@@ -1,46 +1,22 @@
-{{ config(
-    materialized='incremental',
-    incremental_strategy='replace_usage_dates',
-    on_schema_change='fail'
-) }}
+{{ config(materialized='incremental') }}
 
 with requests as (
 
-    select * from {{ ref('fct_requests') }}
-    where
-        status = 'success'
-        and response_time_ms is not null
-        {% if is_incremental() %}
-            and usage_date in ({{ usage_dates_to_rebuild() }})
-        {% endif %}
-
-),
-
-versions as (
-
-    select * from {{ ref('int_request_versions') }}
-
-),
-
-buckets as (
-
-    select
-        usage_date,
-        ai_service,
-        {{ log_bucket('response_time_ms') }} as bucket,
-        count(*) as responses
-    from requests
-    group by all
+    {{ requests_to_add_up() }}
 
 ),
 
 final as (
 
     select
-        buckets.*,
-        versions.version
-    from buckets
-    inner join versions on buckets.usage_date = versions.usage_date
+        usage_date,
+        requests_version,
+        ai_service,
+        {{ log_bucket('response_time_ms') }} as bucket,
+        count(*) as responses
+    from requests
+    where status = 'success' and response_time_ms is not null
+    group by usage_date, requests_version, ai_service, bucket
     {{ and_archived() }}
 
 )

@@ -12,16 +12,23 @@ usage_hourly as (
 
 days as (
 
-    select
-        min(usage_date) as first_day,
-        max(usage_date) as last_day
-    from usage_hourly
+    select distinct usage_date from usage_hourly
 
 ),
 
-periods (period_type) as (
+-- The week and the month that a day belongs to.
+period_days as (
 
-    values ('week'), ('month')
+    {% for period in ['week', 'month'] %}
+        select
+            usage_date,
+            '{{ period }}' as period_type,
+            cast(date_trunc('{{ period }}', usage_date) as date) as period_start,
+            cast(date_trunc('{{ period }}', usage_date) + interval '1 {{ period }}' as date)
+                as next_period_start
+        from days
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
 
 ),
 
@@ -39,32 +46,35 @@ prompt_days as (
 prompts as (
 
     select
-        periods.period_type,
-        cast(date_trunc(periods.period_type, prompt_days.usage_date) as date) as period_start,
+        period_days.period_type,
+        period_days.period_start,
         prompt_days.ai_service,
         count(distinct prompt_days.prompt) as prompts
     from prompt_days
-    cross join periods
-    group by all
+    inner join period_days on prompt_days.usage_date = period_days.usage_date
+    group by period_days.period_type, period_days.period_start, prompt_days.ai_service
 
 ),
 
 usage_by_period as (
 
     select
-        periods.period_type,
-        cast(date_trunc(periods.period_type, usage_hourly.usage_date) as date) as period_start,
+        period_days.period_type,
+        period_days.period_start,
+        period_days.next_period_start,
         usage_hourly.ai_service,
         cast(sum(usage_hourly.requests) as bigint) as requests,
-        count(distinct usage_hourly.user_id) filter (usage_hourly.requests_without_user = 0)
+        count(distinct usage_hourly.user_id) filter (where usage_hourly.requests_without_user = 0)
             as active_users,
         cast(sum(usage_hourly.total_tokens) as bigint) as total_tokens,
         sum(usage_hourly.cost_usd) as cost_usd,
         sum(usage_hourly.total_response_time_ms) as total_response_time_ms,
         cast(sum(usage_hourly.timed_responses) as bigint) as timed_responses
     from usage_hourly
-    cross join periods
-    group by all
+    inner join period_days on usage_hourly.usage_date = period_days.usage_date
+    group by
+        period_days.period_type, period_days.period_start, period_days.next_period_start,
+        usage_hourly.ai_service
 
 ),
 
@@ -73,15 +83,11 @@ final as (
     select
         usage_by_period.*,
         prompts.prompts,
-        usage_by_period.period_start >= days.first_day
-        and case
-            when usage_by_period.period_type = 'week'
-                then usage_by_period.period_start + interval 1 week
-            else usage_by_period.period_start + interval 1 month
-        end <= days.last_day + interval 1 day as is_complete
+        usage_by_period.period_start >= (select min(usage_date) from days)
+        and usage_by_period.next_period_start <= (select max(usage_date) + 1 from days)
+            as is_complete
     from usage_by_period
     inner join prompts using (period_type, period_start, ai_service)
-    cross join days
 
 )
 

@@ -16,6 +16,7 @@ measured as (
         active_users,
         total_tokens,
         cost_usd,
+        next_period_start,
         total_response_time_ms / nullif(timed_responses, 0) as avg_response_time_ms
     from usage_by_period
 
@@ -24,7 +25,7 @@ measured as (
 final as (
 
     select
-        measured.*,
+        measured.* exclude (next_period_start),
         {{ growth('prompts') }},
         {{ growth('requests') }},
         {{ growth('active_users') }},
@@ -39,11 +40,7 @@ final as (
             and measured.ai_service = period_before.ai_service
             and measured.is_complete
             and period_before.is_complete
-            and measured.period_start = case
-                when measured.period_type = 'week'
-                    then period_before.period_start + interval 1 week
-                else period_before.period_start + interval 1 month
-            end
+            and measured.period_start = period_before.next_period_start
 
 )
 

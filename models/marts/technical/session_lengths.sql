@@ -12,7 +12,7 @@ buckets as (
         {{ log_bucket('session_length_s') }} as bucket,
         count(*) as sessions
     from sessions
-    group by all
+    group by usage_date, ai_service, bucket
 
 ),
 

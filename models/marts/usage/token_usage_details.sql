@@ -11,11 +11,10 @@ daily as (
         user_id,
         ai_service,
         model,
-        cast(sum(input_uncached_tokens) as bigint) as input_uncached,
-        cast(sum(cache_read_tokens) as bigint) as cache_read,
-        cast(sum(cache_write_tokens) as bigint) as cache_write,
-        cast(sum(output_tokens_without_reasoning) as bigint) as output,
-        cast(sum(reasoning_tokens) as bigint) as reasoning
+        {%- for type in token_types() %}
+            cast(sum({{ type.tokens }}) as bigint) as {{ type.name }}
+            {%- if not loop.last %},{% endif %}
+        {%- endfor %}
     from usage_hourly
     group by usage_date, user_id, ai_service, model
 
@@ -24,7 +23,7 @@ daily as (
 final as (
 
     unpivot daily
-    on input_uncached, cache_read, cache_write, output, reasoning
+    on {{ token_types() | map(attribute='name') | join(', ') }}
     into name token_type value tokens
 
 )

@@ -6,7 +6,11 @@ with source as (
 
 spans as (
 
-    select * from source
+    select
+        *,
+        error_type is not null or status_code in ('2', 'STATUS_CODE_ERROR') as is_failure,
+        {{ host_and_port('server_address', 'server_port', 'api_base') }} as sent_to
+    from source
     where is_genai
 
 ),
@@ -23,7 +27,7 @@ parents as (
         max(user_name) as user_name
     from source
     where session_id is not null or user_id is not null
-    group by all
+    group by event_date, trace_id, span_id
 
 ),
 
@@ -38,7 +42,7 @@ traces as (
         case when count(distinct user_id) = 1 then max(user_name) end as user_name
     from source
     where session_id is not null or user_id is not null
-    group by all
+    group by event_date, trace_id
 
 ),
 
@@ -59,8 +63,8 @@ renamed as (
         -- text
         {{ provider_name('coalesce(spans.provider_name, spans.system)') }} as provider,
         coalesce(spans.response_model, spans.request_model, 'unknown') as model,
-        case when is_failure then 'failure' else 'success' end as status,
-        case when is_failure then spans.error_type end as error_type,
+        case when spans.is_failure then 'failure' else 'success' end as status,
+        case when spans.is_failure then spans.error_type end as error_type,
 
         -- numbers; a stream may end without telling its usage
         coalesce(spans.input_tokens, spans.prompt_tokens) as input_tokens,
@@ -75,18 +79,9 @@ renamed as (
         -- Spans of agents and tools add up the requests below them, which have spans of their own.
         coalesce(spans.operation_name, 'chat')
         in ('chat', 'text_completion', 'generate_content', 'embeddings') as is_request,
-        list_contains(
-            string_split('{{ setting("gateway_addresses") }}', ','),
-            coalesce(
-                -- Clients leave out the port that the protocol implies.
-                spans.server_address || ':' || coalesce(spans.server_port, '443'),
-                regexp_replace(
-                    nullif(regexp_extract(spans.api_base, '^[a-z]+://([^/]+)', 1), ''),
-                    '^([^:]+)$',
-                    case when spans.api_base like 'http:%' then '\1:80' else '\1:443' end
-                )
-            )
-        ) is true as is_client_view,
+        coalesce(
+            spans.sent_to in ('{{ setting("gateway_addresses") | replace(",", "', '") }}'), false
+        ) as is_client_view,
 
         -- times
         spans.started_at as requested_at,
@@ -95,12 +90,7 @@ renamed as (
         spans.ended_at as completed_at,
         spans.landed_at,
         spans.event_date
-    from (
-        select
-            *,
-            error_type is not null or status_code in ('2', 'STATUS_CODE_ERROR') as is_failure
-        from spans
-    ) as spans
+    from spans
     left join parents
         on
             spans.event_date = parents.event_date

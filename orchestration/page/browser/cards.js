@@ -1,4 +1,4 @@
-// What frames a chart: title, notes, definition, the rows as a table and as CSV; and the key figures.
+// What frames a chart: title, notes, definition, the rows as a table, what is seen as a file; and the key figures.
 
 const SVG = 'http://www.w3.org/2000/svg';
 const MOST_ROWS = 500;
@@ -35,13 +35,20 @@ function sortableTable(header, rows, sortedBy = -1) {
 function tableCell(value, number) {
   if (value === null || typeof value !== 'object') return element('td', { class: number ? 'number' : null }, value === null ? '' : String(value));
   const content = value.onclick ? element('button', { type: 'button', class: 'link', onclick: value.onclick }, value.text) : value.text;
-  const made = element('td', { class: number ? 'number' : null, title: value.exact }, ...(value.colour ? [swatch(value.colour)] : []), content);
+  const made = element('td', { class: number ? 'number' : null, title: value.exact }, value.colour && swatch(value.colour), content);
   if (value.bar !== undefined) {
     const bar = element('span', { class: 'bar' });
     bar.style.width = `${value.bar * 100}%`;
     made.append(bar);
   }
   return made;
+}
+
+/** Hand over a file to save. */
+function save(blob, name) {
+  const address = URL.createObjectURL(blob);
+  element('a', { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 1000);
 }
 
 class Card {
@@ -56,12 +63,14 @@ class Card {
     this.legend = element('div', { class: 'legend' });
     this.panel = element('div', { class: 'panel', hidden: true });
     this.mart = element('code');
+    this.png = element('button', { type: 'button', title: 'Download the chart', 'data-action': 'png', hidden: true, onclick: () => this.downloadPicture() }, 'PNG');
     this.body.append(this.holder, this.message, element('div', { class: 'foot' }, this.legend, this.mart));
     this.node = element('section', { class: `card ${report.wide ? 'wide' : ''} ${report.chart}`, id: report.id, 'aria-label': report.title },
       element('header', {},
         element('div', {}, element('h2', {}, report.title), element('p', {}, [report.note, report.hint].filter(Boolean).join(' '))),
         element('div', { class: 'actions' }, this.chipList, ...this.actions,
-          element('button', { type: 'button', title: 'Download the rows', 'data-action': 'csv', onclick: () => this.download() }, 'CSV'))),
+          element('button', { type: 'button', title: 'Download the rows', 'data-action': 'csv', onclick: () => this.download() }, 'CSV'),
+          report.chart === 'table' ? null : this.png)),
       this.body, this.panel);
     if (report.chart !== 'table') {
       this.chart = new Chart(report, this.holder, pick);
@@ -82,6 +91,7 @@ class Card {
   say(text) {
     this.message.textContent = text;
     this.message.hidden = !text;
+    if (text) this.png.hidden = true;
     this.holder.hidden = !!text;
     this.legend.hidden = !!text;
   }
@@ -97,6 +107,7 @@ class Card {
     this.shown = this.holder.clientWidth;
     this.showLegend(show);
     await this.chart.draw(show);
+    this.png.hidden = false;
     // After drawing: Vega gives the element a label of its own.
     this.holder.setAttribute('aria-label', this.summary(show));
   }
@@ -169,9 +180,12 @@ class Card {
   download() {
     if (!this.current) return;
     const { names, rows } = martRows(this.current.source);
-    const address = URL.createObjectURL(new Blob([toCsv(names, rows)], { type: 'text/csv' }));
-    element('a', { href: address, download: `${this.current.source.name}.csv` }).click();
-    setTimeout(() => URL.revokeObjectURL(address), 1000);
+    save(new Blob([toCsv(names, rows)], { type: 'text/csv' }), `${this.current.source.name}.csv`);
+  }
+
+  async downloadPicture() {
+    const canvas = await picture(this);
+    canvas.toBlob((blob) => save(blob, `${this.report.id}.png`));
   }
 }
 

@@ -1,4 +1,4 @@
-// From a report and the filters to what its chart draws: rows in the fields that charts.py names.
+// From a report and the filters to what its chart draws: rows in the fields that charts/ names.
 
 const MOST = 12;
 const WEEK = 7;

@@ -52,6 +52,7 @@ const dateFormat = (options) => {
 };
 const shortDate = dateFormat({ day: 'numeric', month: 'short' });
 const longDate = dateFormat({ day: 'numeric', month: 'short', year: 'numeric' });
+const datesInWords = ([from, to]) => (from === to ? '' : `${longDate(from * DAY)} – `) + longDate(to * DAY);
 const fullDate = dateFormat({ weekday: 'short', day: 'numeric', month: 'short', year: 'numeric' });
 const isoDate = (day) => new Date(day * DAY).toISOString().slice(0, 10);
 const isoHour = (hour) => new Date(hour * 3_600_000).toISOString().slice(0, 16).replace('T', ' ');

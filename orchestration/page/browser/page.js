@@ -26,8 +26,8 @@ function part(name) {
 async function table(mart, user) {
   const key = user ? `${mart} of ${user}` : mart;
   if (!tables.has(key)) {
-    const { place } = userAt(user) || {};
     if (user) {
+      const place = userPlaces.get(user);
       const { heads, users: rows } = await part(`users_${Math.floor(place / PAGE.users_per_file)}`);
       tables.set(key, fromRows(heads[mart], rows[place]?.[mart] || []));
     } else tables.set(key, unpack(await part(mart)));
@@ -37,7 +37,6 @@ async function table(mart, user) {
 
 let users = [];
 let userPlaces = new Map();
-const userAt = (id) => (userPlaces.has(id) ? { place: userPlaces.get(id) } : null);
 function userName(id) {
   const name = users[userPlaces.get(id)]?.[1];
   return name && !PAGE.shared_names.includes(name) ? name : id;
@@ -125,6 +124,9 @@ async function drawCard(report, card) {
   const [from, to] = report.ignores?.includes('date') ? [PAGE.first, PAGE.last] : rangeDays();
   const range = [Math.max(from, PAGE.first), Math.min(to, PAGE.last)];
   const show = prepare(report, source, range);
+  const filters = { date: datesInWords(range), ai: state.ai, user: state.user && userName(state.user) };
+  for (const filter of source.missed) filters[filter] = MISSED[filter];
+  show.said = [...Object.values(filters), ...show.chips].filter(Boolean);
   card.chips([...source.missed.map((filter) => [MISSED[filter], true]), ...show.chips.map((chip) => [chip, false])]);
   await card.show(show);
 }
@@ -155,7 +157,7 @@ function readAddress() {
   const own = /^\d{4}-\d\d-\d\d\.\.\d{4}-\d\d-\d\d$/.test(given.range) && !rangeDays(given.range).some(Number.isNaN);
   state.range = given.range in RANGES || own ? given.range : '30';
   state.ai = PAGE.services.includes(given.ai) ? given.ai : '';
-  state.user = userAt(given.user) ? given.user : '';
+  state.user = userPlaces.has(given.user) ? given.user : '';
 }
 
 function set(changes) {

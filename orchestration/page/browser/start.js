@@ -35,7 +35,7 @@ function makeTabs() {
 
 function makeFilters() {
   const ranges = document.querySelector('.ranges');
-  for (const [range, text] of [['7', RANGES[7]], ['30', RANGES[30]], ['90', RANGES[90]], ['all', RANGES.all]]) {
+  for (const [range, text] of Object.entries(RANGES)) {
     ranges.append(element('button', { type: 'button', 'data-range': range, onclick: () => set({ range }) }, text));
   }
   for (const name of PAGE.services) byId('ai').append(element('option', { value: name }, name));

@@ -29,19 +29,28 @@ function swatch(colour) {
   return made;
 }
 
+/** A colour such as var(--ink) as the theme has it now, for what knows no variables. */
+function resolved(colour) {
+  const probe = swatch(colour);
+  document.body.append(probe);
+  const { backgroundColor } = getComputedStyle(probe);
+  probe.remove();
+  return backgroundColor;
+}
+
 function showTooltip({ title, header, lines, total }, report, active, x, y) {
   const row = (name, cells, colour) =>
     element('tr', name === active ? { class: 'active' } : {},
-      element('th', { scope: 'row' }, ...(colour ? [swatch(colour)] : []), seriesName(report, name)),
+      element('th', { scope: 'row' }, colour && swatch(colour), seriesName(report, name)),
       ...cells.map((text) => element('td', {}, text)));
   const coloured = (name) => (report.series || report.domain?.includes(name) ? colourOf(report, name) : null);
   tooltip.replaceChildren(
     element('strong', {}, title),
     lines.length
       ? element('table', {},
-          ...(header.length ? [element('thead', {}, element('tr', {}, element('td'), ...header.map((text) => element('th', { scope: 'col' }, text))))] : []),
+          header.length ? element('thead', {}, element('tr', {}, element('td'), ...header.map((text) => element('th', { scope: 'col' }, text)))) : null,
           element('tbody', {}, ...lines.slice(0, 16).map(({ name, cells }) => row(name, cells, coloured(name)))),
-          ...(total ? [element('tfoot', {}, row('Total', total))] : []))
+          total && element('tfoot', {}, row('Total', total)))
       : element('p', {}, 'Nothing here.'),
   );
   tooltip.hidden = false;
@@ -71,14 +80,7 @@ class Chart {
     if (!this.view || kind !== this.kind) {
       this.view?.finalize();
       const spec = structuredClone(PAGE.specs[this.report.id][kind]);
-      // With its rows and signals from the start it is worked out once, not first without them.
-      spec.width = this.holder.clientWidth;
-      spec.data.find(({ name }) => name === 'rows').values = structuredClone(show.rows);
-      for (const signal of spec.signals) if (signal.name in show.signals) signal.value = show.signals[signal.name];
-      const { view } = await vegaEmbed(this.holder, spec, {
-        mode: 'vega', ast: true, renderer: 'svg', actions: false, defaultStyle: false, tooltip: false,
-        logLevel: ERRORS_ONLY,
-      });
+      const view = await this.embed(this.holder, spec);
       [this.view, this.kind, this.marks] = [view, kind, spec.data.some(({ name }) => name === 'hovered')];
       view.addEventListener('mouseover', (_, item) => this.over(item));
       view.addEventListener('mouseout', () => this.over(null));
@@ -89,6 +91,30 @@ class Chart {
       await this.view.width(this.holder.clientWidth).data('rows', show.rows).runAsync();
     }
     this.holder.dataset.drawn = show.rows.length;
+  }
+
+  /** A view of the chart in an element, from its spec. */
+  async embed(holder, spec) {
+    const { rows, signals } = this.show;
+    // With its rows and signals from the start it is worked out once, not first without them.
+    spec.width = this.holder.clientWidth;
+    spec.data.find(({ name }) => name === 'rows').values = structuredClone(rows);
+    for (const signal of spec.signals) if (signal.name in signals) signal.value = signals[signal.name];
+    const { view } = await vegaEmbed(holder, spec, {
+      mode: 'vega', ast: true, renderer: 'svg', actions: false, defaultStyle: false, tooltip: false,
+      logLevel: ERRORS_ONLY,
+    });
+    return view;
+  }
+
+  /** The chart on a canvas, which knows no variables: the theme's colours stand in their place. */
+  async toCanvas(scale) {
+    const text = JSON.stringify(PAGE.specs[this.report.id][this.kind]);
+    const spec = JSON.parse(text.replace(/var\(--[\w-]+\)/g, resolved));
+    const view = await this.embed(element('div'), spec);
+    const canvas = await view.toCanvas(scale);
+    view.finalize();
+    return canvas;
   }
 
   over(item) {
@@ -164,10 +190,6 @@ class Chart {
     if (!this.view || !this.show?.points.size) return;
     const point = this.show.points.get(this.keyAt(event));
     this.onPick(this.report, point?.id, this.active);
-  }
-
-  resize() {
-    if (this.view && this.show && this.holder.clientWidth) this.onResize();
   }
 }
 

@@ -44,8 +44,12 @@ def chart(
     drawn = (
         alt.layer(*layers)
         .add_params(*params)
-        .properties(width=600, height=_height(report), padding=0)
-        .properties(autosize=alt.AutoSizeParams(type="fit-x", contains="padding"))
+        .properties(
+            width=600,
+            height=_height(report),
+            padding=0,
+            autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
+        )
         .configure(background="transparent", font=_FONT)
         .configure_view(stroke=None)
         .configure_axis(**_AXIS)

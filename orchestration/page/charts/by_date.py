@@ -59,9 +59,10 @@ def area(report: Report, label: str, color: alt.Color) -> list[alt.Chart]:
     """Stacked areas."""
     area = (
         alt.Chart(ROWS)
-        .mark_area(strokeWidth=0.6, stroke="var(--card)", interpolate="linear")
-        .encode(x=_date(), y=value_axis(label).stack("zero"), color=color, opacity=FADED)
-        .encode(order="rank:Q")
+        .mark_area(strokeWidth=0.6, stroke="var(--card)")
+        .encode(
+            x=_date(), y=value_axis(label).stack("zero"), color=color, opacity=FADED, order="rank:Q"
+        )
     )
     return [area, _crosshair()]
 
@@ -71,7 +72,7 @@ def columns(report: Report, label: str, color: alt.Color) -> list[alt.Chart]:
     width = alt.ExprRef("max(1, min(64, 0.78 * width * step / (to - from)))")
     bars = (
         alt.Chart(ROWS)
-        .mark_bar(width=width, cornerRadiusEnd=0)
+        .mark_bar(width=width)
         .encode(
             x=_date(), y=value_axis(label).stack("zero"), color=color, opacity=FADED, order="rank:Q"
         )

@@ -4,21 +4,25 @@ As a variable of the session: whatever stands in SQL stands in dbt's logs and ta
 """
 
 import hashlib
-import os
 
 from dbt.adapters.duckdb.plugins import BasePlugin
 from duckdb import DuckDBPyConnection
 
 from orchestration.files import quoted
+from orchestration.warehouse.plugins import settings_for_dbt
 
 
 class Plugin(BasePlugin):
     """What profiles.yml names; dbt-duckdb looks for a class of this name."""
 
+    def initialize(self, plugin_config: dict) -> None:
+        """Read the key once, for all cursors."""
+        key = settings_for_dbt().hiding_key
+        self._key = key.get_secret_value() if key else ""
+
     def configure_cursor(self, cursor: DuckDBPyConnection) -> None:
         """Set the variable, which a cursor does not take over from its connection."""
-        key = os.environ.get("AI_USAGE_HIDING_KEY", "")
-        cursor.execute(f"set variable hiding_key = nullif('{quoted(key)}', '')")
+        cursor.execute(f"set variable hiding_key = nullif('{quoted(self._key)}', '')")
 
 
 def hidden(user_id: str, key: str) -> str:

@@ -10,8 +10,7 @@ import time
 
 from dbt.adapters.duckdb.plugins import BasePlugin
 
-# Set for dbt by the night, to its process id.
-STARTED_BY = "AI_USAGE_NIGHT_PROCESS"
+from orchestration.warehouse.plugins import settings_for_dbt
 
 
 class Plugin(BasePlugin):
@@ -19,10 +18,10 @@ class Plugin(BasePlugin):
 
     def initialize(self, plugin_config: dict) -> None:
         """Begin to watch, before the warehouse is opened."""
-        parent = os.environ.get(STARTED_BY)
+        parent = settings_for_dbt().night_process
         # Dagster may set dbt up in the night's own process, too.
-        if parent and int(parent) != os.getpid():
-            threading.Thread(target=_end_with, args=(int(parent),), daemon=True).start()
+        if parent and parent != os.getpid():
+            threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 
 def _end_with(parent: int) -> None:

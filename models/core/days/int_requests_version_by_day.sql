@@ -20,7 +20,7 @@ prices as (
     select
         provider,
         model,
-        md5(string_agg(cast(prices as varchar), ' ' order by price_id)) as version
+        md5(string_agg(cast(prices as varchar), ' ' order by price_id)) as prices_version
     from {{ ref('dim_prices') }} as prices
     group by provider, model
 
@@ -32,9 +32,9 @@ final as (
     select
         requests.usage_date,
         md5(string_agg(
-            concat_ws(' ', requests.built_at, models.ai_service, prices.version),
+            concat_ws(' ', requests.built_at, models.ai_service, prices.prices_version),
             ' ' order by requests.provider, requests.model
-        )) as version
+        )) as requests_version
     from requests
     inner join models
         on requests.provider = models.provider and requests.model = models.model

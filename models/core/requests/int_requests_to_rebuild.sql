@@ -50,13 +50,13 @@ final as (
     select
         localized.*,
         usage_dates.usage_date,
-        usage_dates.version
+        usage_dates.events_version
     from localized
     inner join usage_dates on cast(localized.requested_at_local as date) = usage_dates.usage_date
     where
         usage_dates.needs_rebuild
         -- A day without a version counts from raw/ no more.
-        and usage_dates.version is not null
+        and usage_dates.events_version is not null
 
 )
 

@@ -1,0 +1,28 @@
+"""LiteLLM: its StandardLoggingPayload, and rows of its table LiteLLM_SpendLogs."""
+
+from pathlib import Path
+
+from orchestration.sources.litellm.spend_logs import FOLDER
+from orchestration.sources.source import Source, text
+
+SOURCE = Source(
+    Path(__file__).parent,
+    text("id", "request_id", "litellm_call_id", "session_id", "call_type", "cache_hit")
+    | text("status", "custom_llm_provider", "startTime", "endTime", "completionStartTime")
+    | text("model", "user", "team_id", "end_user", "prompt_tokens", "completion_tokens")
+    | text("response_cost", "spend")
+    | {"metadata": "JSON", "error_information": text("error_code", "error_class")},
+    key="request_id",
+    time="started_at",
+    tokens=("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens"),
+    people=("user_id", "end_user"),
+    succeeded="coalesce(status, '') <> 'failure'",
+    needed={
+        "prompt_tokens": "prompt_tokens",
+        "completion_tokens": "completion_tokens",
+        "metadata.usage_object": "nullif(has_usage_object, false)",
+        "endTime": "ended_at",
+        "user": "plain(coalesce(user_id, end_user))",
+    },
+    database_folder=FOLDER,
+)

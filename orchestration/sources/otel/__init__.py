@@ -1,0 +1,34 @@
+"""OpenTelemetry: GenAI spans as OTLP/JSON lines, in the conventions' and OpenLLMetry's names."""
+
+from pathlib import Path
+
+from orchestration.sources.source import Source, text
+
+_SPAN = text("traceId", "spanId", "parentSpanId", "startTimeUnixNano", "endTimeUnixNano") | {
+    "status": text("code"),
+    "attributes": [
+        text("key") | {"value": text("stringValue", "intValue", "doubleValue", "boolValue")}
+    ],
+    "events": [text("name", "timeUnixNano")],
+}
+
+SOURCE = Source(
+    Path(__file__).parent,
+    {"resourceSpans": [{"scopeSpans": [{"spans": [_SPAN]}]}]},
+    key="span_id",
+    time="started_at",
+    tokens=("input_tokens", "prompt_tokens", "output_tokens", "completion_tokens"),
+    people=("user_id", "end_user"),
+    people_names=("user_name",),
+    succeeded="""
+        is_genai and error_type is null
+        and coalesce(status_code, '') not in ('2', 'STATUS_CODE_ERROR')
+        and coalesce(operation_name, 'chat') in ('chat', 'text_completion', 'generate_content')
+    """,
+    needed={
+        "gen_ai.usage.input_tokens": "coalesce(input_tokens, prompt_tokens)",
+        "gen_ai.usage.output_tokens": "coalesce(output_tokens, completion_tokens)",
+    },
+    counted="is_genai",
+    attributes_of_use="gen_ai.usage.",
+)
