@@ -114,7 +114,7 @@ def test_only_what_changed_code_makes_is_rebuilt(
         "count(*) filter (where status = 'success')",
         "2 * count(*) filter (where status = 'success')",
     )
-    killed_at(job, runs_model("core/usage/int_usage_daily.sql"), job)
+    killed_at(job, runs_model("int_usage_daily"), job)
     assert built(job, responses) == [(2 * right,)]
     change(model, "2 * count(*)", "count(*)")
     assert night(job) == {"int_session_days", "int_usage_daily"}

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from conftest import PROJECT
 from forked import Run
 from test_nightly_job import Job, copy_of_project
 
@@ -218,9 +219,10 @@ def has_loaded_all(job: Job, evening: Job) -> bool:
 def runs_model(name: str) -> Mark:
     """Of dbt: it writes a model's SQL just before it runs it."""
     started = time.time()
+    [model] = (PROJECT / "models").rglob(f"{name}.sql")
 
     def mark(job: Job, evening: Job) -> bool:
-        path = job.home / "dbt/run/ai_usage/models" / name
+        path = job.home / "dbt/run/ai_usage" / model.relative_to(PROJECT)
         return path.exists() and path.stat().st_mtime > started
 
     return mark
@@ -247,9 +249,9 @@ def test_killed_while_it_takes_in(job: Job, evening: Job, clean: Job) -> None:
 def test_killed_while_dbt_builds(job: Job, evening: Job, clean: Job) -> None:
     """Twice in a row: in the midst of the requests, and when the first reports are done."""
     with reader(job, evening, clean):
-        killed_at(job, runs_model("core/requests/int_requests.sql"), evening)
+        killed_at(job, runs_model("int_requests"), evening)
         assert_published_is_whole(job, evening)
-        killed_at(job, runs_model("marts/technical/data_quality.sql"), evening)
+        killed_at(job, runs_model("data_quality"), evening)
         assert_published_is_whole(job, evening)
         assert_heals(job, clean)
 

@@ -141,7 +141,7 @@ def has_begun(stage: str) -> Mark:
 def is_in_the_midst_of(stage: str) -> Mark:
     """A run is writing what this stage writes."""
     marks = {"ingestion": writes_a_load, "publication": writes_a_version}
-    return marks.get(stage) or runs_model("core/requests/int_requests.sql")
+    return marks.get(stage) or runs_model("int_requests")
 
 
 KILLS_OF_A_HOME = ["ingestion"] * 3 + ["dbt"] * 2 + ["publication"] * 2

@@ -26,6 +26,8 @@ from forked import Run
 
 from examples.simulator import simulate
 
+pytestmark = pytest.mark.slow
+
 NO_DBT_LOG = {"DBT_LOG_LEVEL_FILE": "none"}
 # A tenth of a night; for those who look what the log holds.
 DBT_LOG = {"DBT_LOG_LEVEL_FILE": "debug"}
@@ -204,7 +206,6 @@ def test_one_tick_a_night_when_clocks_change(project: Path, tmp_path: Path) -> N
 # What a person sees.
 
 
-@pytest.mark.slow
 def test_first_run_shows_an_example(first_night: tuple[Job, subprocess.CompletedProcess]) -> None:
     job, done = first_night
     assert (done.returncode, done.stderr) == (0, "")
@@ -239,7 +240,6 @@ from \d{4}-\d\d-\d\d to \d{4}-\d\d-\d\d
     assert len(passed) == declared_data_tests()
 
 
-@pytest.mark.slow
 def test_second_run_changes_nothing(job: Job) -> None:
     published, warehouse = job.state(), digest(job.home / "warehouse.duckdb")
     done = job.run()
@@ -250,7 +250,6 @@ def test_second_run_changes_nothing(job: Job) -> None:
     assert digest(job.home / "warehouse.duckdb") == warehouse
 
 
-@pytest.mark.slow
 def test_unknown_time_zone(project: Path, tmp_path: Path) -> None:
     done = Job(project, tmp_path / "home").run(AI_USAGE_REPORTING_TIME_ZONE="Europe/Atlantis")
     assert done.returncode == 1
@@ -285,7 +284,6 @@ def test_second_run_at_once_stops(project: Path, tmp_path: Path) -> None:
 # What stays up between the nights.
 
 
-@pytest.mark.slow
 def test_serve(job: Job) -> None:
     ports = free_port(), free_port()
     settings = {"AI_USAGE_DAGSTER_PORT": str(ports[0]), "AI_USAGE_PAGE_PORT": str(ports[1])}
@@ -320,7 +318,6 @@ def test_serve(job: Job) -> None:
     assert "Traceback" not in printed
 
 
-@pytest.mark.slow
 def test_history_in_postgres(job: Job, postgres: Postgres) -> None:
     before, sqlite = job.state(), digest(job.home / "dagster/history/runs.db")
     done = job.run(AI_USAGE_DAGSTER_POSTGRES_URL=postgres.url(), **DBT_LOG)
@@ -355,7 +352,6 @@ def wait_for(address: str) -> bytes:
             time.sleep(0.5)
 
 
-@pytest.mark.slow
 def test_rebuild_and_rollback_by_hand(job: Job) -> None:
     before, current = job.query("from core.fct_sessions order by all"), job.published / "current"
     first = current.readlink()
@@ -374,7 +370,6 @@ def test_rebuild_and_rollback_by_hand(job: Job) -> None:
 # Requests past retention, of which tests/integration/test_retention.py tells more.
 
 
-@pytest.mark.slow
 def test_retention(job: Job) -> None:
     reports = "from cost.cost_by_day_ai_and_user order by all"
     before, kept = job.query(reports), datetime.now(UTC).date() - timedelta(30)
@@ -419,7 +414,6 @@ def files_naming(home: Path, user_id: str) -> list[Path]:
     return found
 
 
-@pytest.mark.slow
 def test_forget(job: Job) -> None:
     by_user = "select user_id, count(*), sum(total_tokens), sum(cost_usd) from core.fct_requests"
     before = {user: figures for user, *figures in job.query(f"{by_user} group by 1")}
@@ -455,7 +449,6 @@ def test_forget(job: Job) -> None:
 # What a blocked night leaves.
 
 
-@pytest.mark.slow
 def test_blocked_night(job: Job, tmp_path: Path) -> None:
     """A wrong model and wrong prices are blocked, and leave nothing behind once put right."""
     job = Job(copy_of_project(tmp_path / "project"), job.home)
@@ -516,7 +509,6 @@ def test_blocked_night(job: Job, tmp_path: Path) -> None:
     assert job.query(totals)[0][0] > requests
 
 
-@pytest.mark.slow
 def test_renamed_model_is_noticed(tmp_path: Path) -> None:
     """Its new file is as old as the old one was."""
     job = Job(copy_of_project(tmp_path / "project", is_parsed=True), tmp_path / "home")
@@ -533,7 +525,6 @@ def test_renamed_model_is_noticed(tmp_path: Path) -> None:
 # What is published.
 
 
-@pytest.mark.slow
 def test_published_files(first_night: tuple[Job, object]) -> None:
     job, _ = first_night
     version = (job.published / "current").resolve()
@@ -587,7 +578,6 @@ except UserError as error:
 """
 
 
-@pytest.mark.slow
 def test_reader_keeps_the_version_it_has_open(job: Job) -> None:
     reports, rows = str(job.published / "reports.duckdb"), "from core.fct_requests order by all"
     before = job.query(rows)
@@ -607,7 +597,6 @@ def test_reader_keeps_the_version_it_has_open(job: Job) -> None:
     assert kept == {link.resolve().name for link in links}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("largest_file", [10_000, 1_000_000])
 def test_publication_that_fails_leaves_what_was_published(job: Job, largest_file: int) -> None:
     """As on a full disk, when a file is made, and when a table is committed."""
@@ -620,7 +609,6 @@ def test_publication_that_fails_leaves_what_was_published(job: Job, largest_file
     assert (job.published / "previous").readlink() != (job.published / "current").readlink()
 
 
-@pytest.mark.slow
 def test_publication_on_a_full_disk(job: Job) -> None:
     """The same with a file system of its own, where this process may make one."""
     content = job.published.rename(job.home / "content")
@@ -642,7 +630,6 @@ def test_publication_on_a_full_disk(job: Job) -> None:
         subprocess.run(["umount", str(job.published)], check=True)
 
 
-@pytest.mark.slow
 def test_publication_without_a_place(job: Job) -> None:
     (job.published / "versions").rename(job.published / "moved")
     (job.published / "versions").write_text("no folder")

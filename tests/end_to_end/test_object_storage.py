@@ -31,6 +31,8 @@ from orchestration.ingestion.summary import Summary
 from orchestration.settings import UserError, load_settings
 from orchestration.sources import SOURCES
 
+pytestmark = pytest.mark.slow
+
 GATEWAY = (
     '{"request_id": "r%d", "requested_at": "2025-11-01T12:00:00Z", "provider": "openai", '
     '"model": "gpt-4o", "input_tokens": 10, "output_tokens": 5}\n'
@@ -227,7 +229,6 @@ def tables_of(path: Path) -> dict[str, list[tuple]]:
 # Nights.
 
 
-@pytest.mark.slow
 def test_a_night_is_that_of_the_same_files_on_disk(
     first_night: RemoteJob, landing: Path, tmp_path: Path
 ) -> None:
@@ -256,7 +257,6 @@ def test_a_night_is_that_of_the_same_files_on_disk(
         assert files_naming(first_night.home, secret) == []
 
 
-@pytest.mark.slow
 def test_the_nights_after(first_night: RemoteJob, tmp_path: Path) -> None:
     job = first_night.copy()
     before, state = job.remote(), job.state()
@@ -313,7 +313,6 @@ def test_the_nights_after(first_night: RemoteJob, tmp_path: Path) -> None:
     job.assert_mirrored()
 
 
-@pytest.mark.slow
 def test_killed_while_it_copies(first_night: RemoteJob, tmp_path: Path) -> None:
     job = first_night.copy("killed")
     job.python("-c", MIRROR)
@@ -342,7 +341,6 @@ def test_killed_while_it_copies(first_night: RemoteJob, tmp_path: Path) -> None:
     assert job.python("-c", MIRROR).stdout == ""
 
 
-@pytest.mark.slow
 def test_the_server_goes_away_while_it_copies(first_night: RemoteJob, tmp_path: Path) -> None:
     """And comes back with nothing in it."""
     server = Server()
@@ -397,7 +395,6 @@ def new_version(job: Job) -> str:
 # Forgetting a person.
 
 
-@pytest.mark.slow
 def test_forget(first_night: RemoteJob, landing: Path, tmp_path: Path) -> None:
     job = first_night.copy("forget")
     job.land(landing)
