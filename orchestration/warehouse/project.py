@@ -1,6 +1,7 @@
 """dbt's project as Dagster sees it, and what a failed build says."""
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,8 @@ from orchestration.settings import PROJECT, Settings, UserError
 
 DBT = str(Path(sys.executable).with_name("dbt"))
 PROFILES = PROJECT / "profiles"
+# From which dbt parses no more than what has changed.
+_PARSED = "partial_parse.msgpack"
 
 
 class Translator(DagsterDbtTranslator):
@@ -38,6 +41,8 @@ def project() -> DbtProject:
         target.mkdir(exist_ok=True)
         # Made beside it: half a manifest would pass for a new one, and another may be at it, too.
         with tempfile.TemporaryDirectory(dir=target) as parsing:
+            if (target / _PARSED).exists():
+                shutil.copy(target / _PARSED, parsing)
             parsed = subprocess.run(
                 [DBT, "--quiet", "parse", "--profiles-dir", PROFILES, "--target-path", parsing],
                 cwd=PROJECT,
@@ -46,7 +51,7 @@ def project() -> DbtProject:
             )
             if parsed.returncode:
                 raise UserError(f"dbt cannot parse the project:\n{parsed.stdout}{parsed.stderr}")
-            for name in ("partial_parse.msgpack", manifest.name):
+            for name in (_PARSED, manifest.name):
                 Path(parsing, name).replace(target / name)
     return DbtProject(project_dir=PROJECT, profiles_dir=PROFILES)
 

@@ -512,7 +512,7 @@ def test_blocked_night(job: Job, tmp_path: Path) -> None:
 def test_renamed_model_is_noticed(tmp_path: Path) -> None:
     """Its new file is as old as the old one was."""
     job = Job(copy_of_project(tmp_path / "project", is_parsed=True), tmp_path / "home")
-    models = job.project / "models/core"
+    models = job.project / "models/core/names"
     script = (
         "import json; from orchestration.warehouse.project import project\n"
         "print(list(json.loads(project().manifest_path.read_text())['nodes']))"

@@ -50,7 +50,7 @@ def in_one_load(
                 monkeypatch.setenv("AI_USAGE_REPORTING_TIME_ZONE", zone)
                 made[zone] = Warehouse(home, dbt_target)
                 land(made[zone], sorted((organisation / "landing").glob("*/*")))
-                made[zone].rebuild(*NO_DATA_TESTS)
+                made[zone].rebuild()
         return made[zone]
 
     return make
@@ -223,6 +223,6 @@ def test_in_any_order(
 
     for file in weeks[0]:
         os.utime(warehouse.landing / file.parent.name / file.name)
-    warehouse.rebuild(*NO_DATA_TESTS)
+    warehouse.rebuild()
     assert reported_totals(warehouse) == true_totals(organisation)
     assert_same_tables(warehouse, in_one_load(zone), but_for="technical.data_quality")
