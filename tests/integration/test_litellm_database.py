@@ -250,7 +250,8 @@ from orchestration.ingestion import litellm_database
 from orchestration.settings import load_settings
 from orchestration.sources import SOURCES
 litellm_database._ROWS_A_FILE = 20
-litellm_database.take_in(load_settings(), SOURCES[0])
+[litellm] = [source for source in SOURCES if source.name == "litellm"]
+litellm_database.take_in(load_settings(), litellm)
 """
 
 
