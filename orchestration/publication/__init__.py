@@ -6,7 +6,7 @@
     published/reports.duckdb        always of the current version, and so is
     published/parquet, page, data_docs
 
-mirroring.py copies it to object storage.
+mirror.py copies it to object storage.
 
 One link is swapped, so tables and files of different nights are never seen beside each other, and
 whoever has the version before open keeps it.
