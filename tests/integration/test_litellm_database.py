@@ -286,7 +286,7 @@ def test_killed_wherever_it_may_be(
 
 
 def paths_read() -> set[str]:
-    """The fields of metadata that litellm.sql reads."""
+    """The fields of metadata that records.sql reads."""
     return set(re.findall(r"metadata(?: ->>|,) '\$\.([\w.]+)'", LITELLM.query))
 
 

@@ -1,4 +1,4 @@
--- PostgreSQL's: rows of LiteLLM_SpendLogs as lines of text, with no more of them than litellm.sql
+-- PostgreSQL's: rows of LiteLLM_SpendLogs as lines of text, with no more of them than records.sql
 -- reads. The other columns, and the other fields of metadata, may hold prompts and answers.
 select
     {columns},
@@ -32,7 +32,7 @@ select
             )
         )) as text)
         when 'null' then null
-        -- litellm.sql says of a question mark that it is not JSON, and the row is rejected.
+        -- records.sql says of a question mark that it is not JSON, and the row is rejected.
         else case when logs.metadata is not null then '?' end
     end as metadata
 from "LiteLLM_SpendLogs" as logs
