@@ -1,6 +1,7 @@
-{# How days whose requests are gone stay in the reports. orchestration/privacy/retention.py writes what the
-   models below hold of such days to archive/<last day>/<model>.parquet, and removes the requests
-   from raw/. A day up to the last archived one counts from there alone, whatever raw/ still has. #}
+{# How days whose requests are gone stay in the reports. orchestration/privacy/retention.py writes
+   what the models below hold of such days to archive/<last day>/<model>.parquet, and removes the
+   requests from raw/. A day up to the last archived one counts from there alone, whatever raw/ still
+   has. #}
 
 {# The archive's files of a model, as DuckDB's glob takes them. #}
 {% macro archive_files(model_name) -%}

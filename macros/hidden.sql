@@ -5,7 +5,8 @@
 
 {# A user's id, as a keyed hash where users are hidden. Hashed twice, since an outer hash keeps the
    inner one from being extended (Bellare, Canetti, Krawczyk: Keying Hash Functions for Message
-   Authentication). The key is set by orchestration/warehouse/plugins/hash_users.py, and stands in no SQL. #}
+   Authentication). The key is set by orchestration/warehouse/plugins/hash_users.py, and stands in no
+   SQL. #}
 {% macro hidden(user_id) -%}
     {%- if users_are_hidden() -%}
     left(
