@@ -30,6 +30,8 @@ def load(
     with duckdb.connect(config={"temp_directory": str(settings.home / "tmp")}) as connection:
         connection.execute("set TimeZone = 'UTC'")
         connection.execute(MACROS)
+        for name in ("user_attributes", "team_attributes", "session_attributes"):
+            connection.execute(f"set variable {name} = {getattr(settings, name)}::varchar[]")
         return _Load(connection, settings, source, files, load_id, folder).run()
 
 
