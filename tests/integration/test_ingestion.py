@@ -223,6 +223,12 @@ BAD_LINES = [
         otel(attributes=MODEL | {"gen_ai.response.time_to_first_chunk": "inf"}),
         "time_to_first_chunk is not a number",
     ),
+    (
+        "otel",
+        otel(attributes=MODEL | {"ai.response.msToFirstChunk": "inf"}),
+        "time to the first token is not a number",
+    ),
+    ("otel", otel(attributes=MODEL | {"operation.cost": "-1"}), "the cost is negative"),
     (  # such a span is kept in each of its days, but is one bad record
         "otel",
         otel("r", "traceId", attributes={"user.id": "u"}, endTimeUnixNano="1762300000000000000"),

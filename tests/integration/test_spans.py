@@ -349,6 +349,20 @@ def test_of_other_spans_it_is_kept_whose_child_they_are(warehouse: Warehouse) ->
     assert not any(row["is_genai"] for row in rows)
 
 
+def test_what_litellm_sent_and_got_is_a_link(warehouse: Warehouse) -> None:
+    """Of some versions it repeats the attributes of litellm_request, which is the request."""
+    usage = {"gen_ai.request.model": "m", "gen_ai.usage.input_tokens": 5}
+    rows = taken_in(
+        warehouse,
+        batch(
+            span(usage, spanId="a", name="litellm_request"),
+            span(usage, spanId="b", name="raw_gen_ai_request", parentSpanId="a"),
+            scope="litellm",
+        ),
+    )
+    assert [(row["span_id"], row["is_genai"]) for row in rows] == [("a", True), ("b", False)]
+
+
 BAD = {
     "a" * 257: "longer than 256 characters",
     "two\nlines": "has control characters",

@@ -6,6 +6,8 @@ from orchestration.sources.source import Source, text
 
 _ATTRIBUTES = [text("key") | {"value": text("stringValue", "intValue", "doubleValue", "boolValue")}]
 _SPAN = text("traceId", "spanId", "parentSpanId", "startTimeUnixNano", "endTimeUnixNano") | {
+    # Compared, never kept.
+    "name": "VARCHAR",
     "status": text("code"),
     "attributes": _ATTRIBUTES,
     "events": [text("name", "timeUnixNano")],

@@ -440,7 +440,9 @@ kept as (
             coalesce(attributes[reasoning_attribute], reasoning_in_object) as reasoning_in_object
         ),
         span.attributes is not null and attributes is null as has_an_attribute_twice,
-        coalesce(
+        -- LiteLLM's raw_gen_ai_request is what it sent and got; of some versions it repeats all that
+        -- stands on the span above it.
+        span.name is distinct from 'raw_gen_ai_request' and coalesce(
             given(attributes['gen_ai.operation.name']), request_model, response_model,
             input_tokens, prompt_tokens, output_tokens, completion_tokens, total_tokens
         ) is not null as is_genai,
@@ -550,7 +552,14 @@ judged as (
                     attributes['gen_ai.response.time_to_first_chunk'], 'time_to_first_chunk',
                     2592000
                 ),
-                bad_duration(cast(time_to_first_token_ms as varchar), 'time to the first token'),
+                bad_duration(
+                    coalesce(
+                        attributes['gen_ai.server.time_to_first_token'],
+                        attributes['ai.response.msToFirstChunk'],
+                        case when is_claude_code then attributes['ttft_ms'] end
+                    ),
+                    'time to the first token'
+                ),
                 bad_id(span."traceId", 'traceId'),
                 bad_id(span."spanId", 'spanId'),
                 bad_id(span."parentSpanId", 'parentSpanId'),
