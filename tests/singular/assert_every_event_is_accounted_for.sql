@@ -10,15 +10,18 @@ with loads as (
 
 ),
 
+-- Of all days, built now or before.
 events as (
 
-    select
-        source,
-        count(*) as events_accepted,
-        count(*) filter (where not is_request or is_client_view) as non_usage_events
-    from {{ ref('int_requests_unioned') }}
-    where {{ is_live('cast(' ~ local_time('requested_at') ~ ' as date)') }}
-    group by source
+    {% for model in ['stg_litellm__requests', 'stg_otel__spans', 'stg_gateway__requests'] %}
+        select
+            source,
+            count(*) as events_accepted
+        from {{ ref(model) }}
+        where {{ is_live('cast(' ~ local_time('requested_at') ~ ' as date)') }}
+        group by source
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
 
 ),
 
@@ -34,9 +37,7 @@ data_quality as (
         sum(requests) as requests,
         -- Of days past retention nothing else is left to compare with.
         coalesce(sum(events_accepted) filter (where {{ is_live('usage_date') }}), 0)
-            as live_events_accepted,
-        coalesce(sum(non_usage_events) filter (where {{ is_live('usage_date') }}), 0)
-            as live_non_usage_events
+            as live_events_accepted
     from {{ ref('data_quality') }}
     group by source
 
@@ -53,7 +54,6 @@ full join events using (source)
 where
     coalesce(loads.events_received, 0) is distinct from coalesce(data_quality.events_received, 0)
     or coalesce(events.events_accepted, 0) <> data_quality.live_events_accepted
-    or coalesce(events.non_usage_events, 0) <> data_quality.live_non_usage_events
     or data_quality.events_received <> data_quality.events_accepted + data_quality.events_rejected
     or data_quality.events_accepted
     <> data_quality.requests + data_quality.duplicates + data_quality.non_usage_events

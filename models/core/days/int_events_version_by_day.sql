@@ -39,6 +39,7 @@ wanted as (
             '{{ setting("reporting_time_zone") }}',
             '{{ setting("session_idle_minutes") }}',
             '{{ setting("gateway_addresses") }}',
+            '{{ setting("shared_keys") | replace("'", "''") }}',
             {{ hiding_version() }}
         )) as events_version
     from usage_dates
@@ -47,9 +48,19 @@ wanted as (
 
 ),
 
+-- What is marked for rebuilding is so in int_requests; but that has no rows of a day without use.
 built as (
 
-    {{ already_built('int_requests', 'events_version') }}
+    select
+        accepted_events.usage_date,
+        max(accepted_events.events_version) as events_version
+    from ({{ already_built('int_accepted_events', ['events_version']) }}) as accepted_events
+    left join ({{ already_built('int_requests', ['events_version']) }}) as requests
+        on accepted_events.usage_date = requests.usage_date
+    group by accepted_events.usage_date
+    having
+        count(requests.usage_date) = 0
+        or bool_and(accepted_events.events_version is not distinct from requests.events_version)
 
 ),
 
