@@ -39,7 +39,11 @@ built_requests as (
         request_id,
         response_id
     from ({{ already_built('int_requests', ['request_id', 'response_id']) }}) as built
-    where usage_date in (select usage_date from usage_dates where has_changed)
+    where
+        usage_date in (
+            select usage_date from usage_dates
+            where has_changed
+        )
 
 ),
 

@@ -48,19 +48,27 @@ wanted as (
 
 ),
 
+built_events as (
+
+    {{ already_built('int_accepted_events', ['events_version']) }}
+
+),
+
+built_requests as (
+
+    {{ already_built('int_requests', ['events_version']) }}
+
+),
+
 -- What is marked for rebuilding is so in int_requests; but that has no rows of a day without use.
 built as (
 
-    select
-        accepted_events.usage_date,
-        max(accepted_events.events_version) as events_version
-    from ({{ already_built('int_accepted_events', ['events_version']) }}) as accepted_events
-    left join ({{ already_built('int_requests', ['events_version']) }}) as requests
-        on accepted_events.usage_date = requests.usage_date
-    group by accepted_events.usage_date
-    having
-        count(requests.usage_date) = 0
-        or bool_and(accepted_events.events_version is not distinct from requests.events_version)
+    select built_events.*
+    from built_events
+    left join built_requests using (usage_date)
+    where
+        built_requests.usage_date is null
+        or built_events.events_version = built_requests.events_version
 
 ),
 

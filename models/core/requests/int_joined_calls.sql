@@ -92,9 +92,7 @@ possible_joins as (
 -- Of several calls of one teller that would join the same call, the nearest.
 joins as (
 
-    select
-        * exclude (choice, apart_us)
-    from possible_joins
+    select * from possible_joins
     where choice = 1
     qualify row_number() over (
         partition by better_source, better_call_id, teller order by apart_us, call_id

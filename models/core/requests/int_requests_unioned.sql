@@ -35,8 +35,10 @@ events as (
             {{ hidden_user('user_id') }} as user_id,
             {{ hidden('end_user_id') }} as end_user_id,
             -- A name without an id names nobody, and the owner's name is not the end user's.
-            {{ 'cast(null as varchar)' if users_are_hidden() else 'case when user_id = owner_id then user_name end' }}
-                as user_name
+            case
+                when user_id = owner_id
+                    then {{ 'cast(null as varchar)' if users_are_hidden() else 'user_name' }}
+            end as user_name
         )
     from named
 
@@ -82,12 +84,18 @@ settled as (
     select
         *,
         coalesce(input_tokens, 0) + case
-            when {{ is_beside('cache_tokens', 'thought_tokens', 'input_tokens', 'cache_tokens_are') }}
+            when
+                {{ is_beside(
+                    'cache_tokens', 'thought_tokens', 'input_tokens', 'cache_tokens_are'
+                ) }}
                 then cache_tokens
             else 0
         end as all_input_tokens,
         coalesce(output_tokens, 0) + case
-            when {{ is_beside('thought_tokens', 'cache_tokens', 'output_tokens', 'reasoning_tokens_are') }}
+            when
+                {{ is_beside(
+                    'thought_tokens', 'cache_tokens', 'output_tokens', 'reasoning_tokens_are'
+                ) }}
                 then thought_tokens
             else 0
         end as all_output_tokens

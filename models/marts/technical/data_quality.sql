@@ -7,14 +7,14 @@ with event_counts as (
 usage_hourly as (
 
     select
-        source,
-        usage_date,
         {%- for measure in [
             'requests', 'unpriced_requests', 'requests_without_usage', 'requests_without_user',
             'requests_without_session', 'conflicting_deliveries', 'parts_cut'
         ] %}
-            cast(sum({{ measure }}) as bigint) as {{ measure }}{{ ',' if not loop.last }}
+            cast(sum({{ measure }}) as bigint) as {{ measure }},
         {%- endfor %}
+        source,
+        usage_date
     from {{ ref('int_usage_hourly') }}
     group by source, usage_date
 
