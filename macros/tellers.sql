@@ -1,9 +1,9 @@
 {# Who tells of a request first: see docs/identity.md. #}
 {% macro teller_rank(teller='teller') -%}
-    case {{ teller }}
-        when 'litellm_payload' then 1
-        when 'litellm_table' then 2
-        when 'gateway' then 3
+    case
+        when {{ teller }} = 'litellm_payload' then 1
+        when {{ teller }} = 'litellm_table' then 2
+        when not starts_with({{ teller }}, 'span') then 3
         else 4
     end
 {%- endmacro %}

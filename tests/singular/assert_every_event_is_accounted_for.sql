@@ -13,7 +13,7 @@ with loads as (
 -- Of all days, built now or before.
 events as (
 
-    {% for model in ['stg_litellm__requests', 'stg_otel__spans', 'stg_gateway__requests'] %}
+    {% for model in models_of_calls(spans='stg_otel__spans') %}
         select
             source,
             count(*) as events_accepted

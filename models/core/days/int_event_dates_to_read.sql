@@ -6,21 +6,26 @@ with usage_dates as (
 
 ),
 
+reported as not materialized (
+
+    {% for model in models_of_calls(spans='stg_otel__spans') %}
+        select * from {{ ref(model) }}
+        {{ 'union all by name' if not loop.last }}
+    {% endfor %}
+
+),
+
 events as not materialized (
 
-    {% for model in ['stg_litellm__requests', 'stg_otel__spans', 'stg_gateway__requests'] %}
-        select
-            event_date,
-            call_id,
-            trace_id,
-            case
-                when {{ is_near_midnight('requested_at') }} then response_ids else []
-            end as response_ids
-        from {{ ref(model) }}
-        -- None where every day has changed: no other is left to look for.
-        where (select not bool_and(has_changed) from usage_dates)
-        {{ 'union all' if not loop.last }}
-    {% endfor %}
+    select
+        event_date,
+        call_id,
+        trace_id,
+        case when {{ is_near_midnight('requested_at') }} then response_ids else [] end
+            as response_ids
+    from reported
+    -- None where every day has changed: no other is left to look for.
+    where (select not bool_and(has_changed) from usage_dates)
 
 ),
 

@@ -2,17 +2,13 @@
 
 with reported as (
 
-    select * from {{ ref('stg_litellm__requests') }}
-    where event_date in (select event_date from {{ ref('int_event_dates_to_read') }})
-
-    union all by name
-
-    select * from {{ ref('int_spans') }}
-
-    union all by name
-
-    select * from {{ ref('stg_gateway__requests') }}
-    where event_date in (select event_date from {{ ref('int_event_dates_to_read') }})
+    {% for model in models_of_calls(spans='int_spans') %}
+        select * from {{ ref(model) }}
+        {% if model != 'int_spans' %}
+            where event_date in (select event_date from {{ ref('int_event_dates_to_read') }})
+        {% endif %}
+        {{ 'union all by name' if not loop.last }}
+    {% endfor %}
 
 ),
 
