@@ -89,6 +89,8 @@ def raw_asset(source: Source) -> AssetsDefinition:
             metadata={
                 "files": summary.files,
                 **({} if summary.rows_read is None else {"rows read": summary.rows_read}),
+                **({"files read again": summary.files_again} if summary.files_again else {}),
+                **({"files gone, read with less": summary.gone} if summary.gone else {}),
                 "events received": summary.received,
                 "events accepted": summary.accepted,
                 "events rejected": summary.rejected,

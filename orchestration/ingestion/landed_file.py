@@ -40,6 +40,11 @@ class LandingFile:
     modified_at: datetime
     tag: str = ""
 
+    @property
+    def state(self) -> tuple[str, int, datetime]:
+        """What the ledger knows it by."""
+        return self.name, self.size_bytes, self.modified_at
+
 
 def list_files(landing: Path, source: Source) -> tuple[list[LandingFile], list[str]]:
     """List a source's landed files, oldest first, and the names of files of an unknown kind.

@@ -11,6 +11,9 @@ class Summary:
 
     `new_fields` names what is not read, and no load had before.
 
+    `files_again` counts files that were read again, since more is read of a record than before, and
+    `gone` those that could not be: each is told once.
+
     `rows_read` counts rows of LiteLLM's database, known ones too; None where none was asked.
     """
 
@@ -22,6 +25,8 @@ class Summary:
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     new_fields: list[str] = field(default_factory=list)
+    files_again: int = 0
+    gone: int = 0
     rows_read: int | None = None
 
     def __add__(self, later: "Summary") -> "Summary":
@@ -46,6 +51,16 @@ class Summary:
                 lines.append(f"and {self.rejected - 3:,} more")
         if self.rows_read is not None:
             lines.append(f"{self.rows_read:,} rows of its database were read, known ones too")
+        if self.files_again:
+            lines.append(
+                f"{self.files_again:,} files taken in before were read again: more is read of a "
+                "record now"
+            )
+        if self.gone:
+            lines.append(
+                f"{self.gone:,} files taken in before are no longer in landing/: what they did not "
+                "tell then stays unknown"
+            )
         if self.new_fields:
             named = ", ".join(self.new_fields[:_FIELDS_NAMED])
             more = len(self.new_fields) - _FIELDS_NAMED

@@ -7,12 +7,23 @@ create or replace temp macro given(x) as case
     else nullif(trim(x), '')
 end;
 
--- ISO 8601, with a zone or in UTC, or seconds since 1970. A decimal would cost more than all the
--- rest of reading a record; a double tells microseconds for a century to come.
+-- Microseconds of a number that counts seconds since 1970, or milli-, micro- or nanoseconds: as
+-- seconds the smallest of these would be after the year 5000.
+create or replace temp macro as_microseconds(n) as case
+    when abs(n) < 1e11 then n * 1000000
+    when abs(n) < 1e14 then n * 1000
+    when abs(n) < 1e17 then n
+    else n / 1000
+end;
+
+-- ISO 8601, with a zone or in UTC, or a number. A decimal would cost more than all the rest of
+-- reading a record; a double tells microseconds for a century to come.
 create or replace temp macro as_time(x) as coalesce(
     -- The cast to timestamp would read Z, but leave out +02:00.
     case when ends_with(x, 'Z') then try_cast(x as timestamp) end,
-    make_timestamp(try_cast(round(try_cast(given(x) as double) * 1000000) as bigint)),
+    make_timestamp(try_cast(round(
+        list_transform([try_cast(given(x) as double)], lambda n: as_microseconds(n))[1]
+    ) as bigint)),
     cast(try_cast(given(x) as timestamptz) as timestamp)
 );
 
@@ -30,12 +41,35 @@ create or replace temp macro as_flag(x) as try_cast(given(x) as boolean);
 create or replace temp macro missing(x, field) as
     case when given(x) is null then field || ' is missing' end;
 
+-- What JSON writes as it is has no control characters; to see that costs a third of what a regular
+-- expression does.
+create or replace temp macro is_plain(x) as
+    strlen(to_json(x)) = strlen(x) + 2 and strlen(x) = length(x) and not contains(x, chr(127));
+
 -- An object or a list where a word should stand.
 create or replace temp macro plain(x) as
     case when left(given(x), 1) not in ('{', '[') or not json_valid(x) then given(x) end;
 
 create or replace temp macro bad_text(x, field) as
     case when left(given(x), 1) in ('{', '[') and json_valid(x) then field || ' is not text' end;
+
+-- What is no id, or no name, may be anything: a prompt, too.
+create or replace temp macro bad_id(x, field) as case
+    -- What is well is found first, and at once.
+    when is_plain(x) and strlen(x) <= 256 and left(x, 1) not in ('{', '[', ' ') then null
+    when length(given(x)) > 256 then field || ' is longer than 256 characters'
+    when regexp_matches(x, '\p{Cc}') then field || ' has control characters'
+    else bad_text(x, field)
+end;
+
+create or replace temp macro bad_name(x, field) as bad_id(x, field);
+
+-- A word, such as a status or a kind of error: of what is longer, or goes over several lines, no
+-- more than its beginning; of an object nothing.
+create or replace temp macro word(x) as case
+    when is_plain(x) and strlen(x) <= 200 then plain(x)
+    else given(left(regexp_extract(plain(x), '^\P{Cc}*'), 200))
+end;
 
 create or replace temp macro bad_time(x, field) as case
     -- What is well is found first, and at once.

@@ -36,6 +36,7 @@ new_fields as (
 select
     '{load_id}' as load_id,
     '{source}' as source,
+    {reading} as reading,
     landing_file,
     size_bytes,
     landed_at,

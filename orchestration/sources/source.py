@@ -23,6 +23,9 @@ class Source:
     SQL condition `succeeded` holds. Rows for which `counted` does not hold are no events, but
     context that other events need.
 
+    `reading` goes up whenever more is read of a record than before: what was taken in with less is
+    read again where it is still there.
+
     Attributes, a list of keys and values, are named as new where they begin with
     `attributes_of_use`. `database_folder` is where in landing/ that lies which is read of a
     database of the source's own.
@@ -41,6 +44,7 @@ class Source:
     formats: tuple[str, ...] = JSON
     attributes_of_use: str | None = None
     database_folder: str | None = None
+    reading: int = 2
 
     @property
     def name(self) -> str:
@@ -64,6 +68,7 @@ class Source:
                 events=events,
                 load_id=load_id,
                 source=self.name,
+                reading=self.reading,
                 counted=self.counted,
                 succeeded=self.succeeded,
                 needed=", ".join(needed),
