@@ -116,7 +116,7 @@ RECORDS = {
     "no model": (row(model=""), {"model": None}),
     "a prompt for a model": (
         litellm(status="failure", model="please\nwrite a poem"),
-        {"model": None, "status": "failure"},
+        {"model": "unknown-model", "status": "failure"},
     ),
     "a long kind of error": (
         litellm(error_information={"error_class": "x" * 300, "error_code": {"a": 1}}),

@@ -59,7 +59,9 @@ judged as (
 
     select
         *,
-        known_as is not null and not case known_as
+        not case coalesce(known_as, '')
+            -- Who was refused before a model was known has asked nothing of an AI.
+            when '' then has_tokens or has_cost or coalesce(model, model_map_key) is not null
             when 'poll of a batch' then has_tokens or has_cost
             -- Until 1.106 polls told again what their response had told.
             when 'poll of a response'
@@ -179,7 +181,7 @@ renamed as (
         ) as model,
         model_group as requested_model,
         call_type as operation,
-        case when is_left_out then call_type end as left_out_as,
+        case when is_left_out then coalesce(call_type, 'no model') end as left_out_as,
         case when is_failure then 'failure' else 'success' end as status,
         case when is_failure then coalesce(error_class, error_code) end as error_type,
 

@@ -81,10 +81,11 @@ named as (
     select
         *,
         case
-            -- LiteLLM keeps a failed call's name of a model out of its table where it is no name:
-            -- some clients send the prompt there.
-            when told_status = 'failure' and (length(model) > 256 or regexp_matches(trim(model), '\s'))
-                then null
+            -- As LiteLLM has it in its table: some clients send the prompt there.
+            when
+                told_status = 'failure'
+                and (length(model) > 256 or regexp_matches(trim(model), '\s'))
+                then 'unknown-model'
             else given(model)
         end as told_model,
         case
