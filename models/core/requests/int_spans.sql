@@ -1,4 +1,4 @@
-{{ config(materialized='view') }}
+-- A table: its traces are followed once, and read several times.
 
 with event_dates as (
 

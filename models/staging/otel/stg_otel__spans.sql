@@ -19,6 +19,7 @@ renamed as (
     select
         -- ids
         trace_id || '-' || span_id as call_id,
+        'otel' as source,
         trace_id,
         span_id,
         parent_span_id,
