@@ -33,7 +33,11 @@ compared as (
         precedence > 1
         and (
             status <> first_value(status) over first_first
-            or model <> first_value(model) over first_first
+            -- A client may know the model by another name.
+            or (
+                teller = first_value(teller) over first_first
+                and model <> first_value(model) over first_first
+            )
             {%- for part in ['input', 'output'] %}
                 or {{ token_types(part) | map(attribute='tokens') | join(' + ') }}
                 <> first_value(
