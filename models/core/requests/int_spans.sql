@@ -200,8 +200,9 @@ links as (
 
 ),
 
--- All that stands above a GenAI span, and how far. What leads in a circle comes back to its start
--- and ends there; so does a chain that would lead into one, at the end of the count.
+-- All that stands above a GenAI span, and how far. What comes back to where it was at a distance
+-- that is a power of two has been led in a circle, and stops (Brent, An Improved Monte Carlo
+-- Factorization Algorithm); a chain of more than 200 is not followed further.
 chains as (
 
     with recursive chain as (
@@ -210,6 +211,7 @@ chains as (
             links.trace_id,
             links.span_id,
             links.parent_span_id as above_id,
+            links.span_id as mark_id,
             1 as distance
         from links
         inner join distinct_spans using (trace_id, span_id)
@@ -221,10 +223,12 @@ chains as (
             chain.trace_id,
             chain.span_id,
             links.parent_span_id as above_id,
+            case when bit_count(chain.distance) = 1 then chain.above_id else chain.mark_id end
+                as mark_id,
             chain.distance + 1 as distance
         from chain
         inner join links on chain.trace_id = links.trace_id and chain.above_id = links.span_id
-        where chain.above_id <> chain.span_id and chain.distance < 100
+        where chain.above_id not in (chain.span_id, chain.mark_id) and chain.distance < 200
 
     )
 
@@ -282,7 +286,7 @@ inherited as (
 
 ),
 
--- A chain that leads into a circle meets a span in it more than once.
+-- A chain that leads into a circle may meet a span in it twice.
 pairs as (
 
     select distinct
