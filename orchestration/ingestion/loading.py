@@ -83,11 +83,17 @@ class Load:
             rejected=int(profile["events_rejected"].sum()),
             rejections=rejections,
             unreadable=self.unreadable,
+            others=self.others(),
             new_fields=new_names,
         )
 
+    def others(self) -> list[tuple[int, int, str]]:
+        """Return what was passed over, as a summary has it."""
+        query = "select kind, records, landing_file from others order by all"
+        return self.connection.execute(query).fetchall()
+
     def register_files(self) -> None:
-        """Make the tables `files` and `rejected`."""
+        """Make the tables `files`, `rejected` and `others`."""
         self.clear()
         files = pd.DataFrame(
             [
@@ -104,6 +110,7 @@ class Load:
                 landing_file varchar, line_number bigint, reason varchar, text varchar,
                 event_at timestamp
             );
+            create temp table others (landing_file varchar, kind integer, records bigint);
             """
         )
 

@@ -1,6 +1,7 @@
 """Landed files as the relation `landing`: file, line number, and the declared columns as text.
 
 What cannot even be read as a record goes to the table `rejected`, with its line and the reason.
+What is of another kind is counted in the table `others`, by file and the kind's place in KINDS.
 """
 
 import json
@@ -10,7 +11,9 @@ import duckdb
 import pandas as pd
 
 from orchestration.files import UnreadableFileError, quoted, without_wildcards
-from orchestration.ingestion.landed_file import LONGEST_LINE_BYTES, LandingFile, read_lines
+from orchestration.ingestion.landed_file import LONGEST_LINE_BYTES, LandingFile
+from orchestration.ingestion.records import read_records
+from orchestration.sources.others import KINDS, kind_of, sql_of_kind
 from orchestration.sources.source import Source, duckdb_type
 
 _LINES_AT_ONCE = 50_000
@@ -27,7 +30,8 @@ def land_json(connection: duckdb.DuckDBPyConnection, source: Source, paths: list
         select files.landing_file, null::bigint as line_number, records.* exclude (filename)
         from read_json(
             [{listed}], columns = {columns},
-            format = 'newline_delimited', filename = true, hive_partitioning = false,
+            format = 'newline_delimited', records = true, filename = true,
+            hive_partitioning = false,
             maximum_object_size = {LONGEST_LINE_BYTES // 2}
         ) as records
         inner join files on records.filename = files.path
@@ -41,7 +45,7 @@ def land_lines(
     """Read JSON or CSV line by line; return the files that cannot be read, and why."""
     connection.execute(
         "create temp table lines "
-        "(landing_file varchar, line_number bigint, line varchar, problem varchar)"
+        "(landing_file varchar, line_number bigint, line varchar, problem varchar, kind integer)"
     )
     unreadable = []
     rows: list[tuple] = []
@@ -51,13 +55,13 @@ def land_lines(
         columns = ["landing_file", "line_number", "line", "problem"]
         frame = pd.DataFrame(rows, columns=columns, dtype=object).astype({"line_number": "int64"})
         connection.register("frame", frame)
-        connection.execute("insert into lines from frame")
+        connection.execute("insert into lines by name from frame")
         connection.unregister("frame")
         rows.clear()
 
     for file in files:
         try:
-            for number, line, problem in read_lines(file, source):
+            for number, line, problem in read_records(file, source):
                 rows.append((file.name, number, line, problem))
                 size += len(line or "")
                 if len(rows) == _LINES_AT_ONCE or size > LONGEST_LINE_BYTES:
@@ -81,6 +85,11 @@ def land_lines(
                 then 'a field stands twice in the line'
         end where problem is null;
 
+        update lines set kind = {sql_of_kind("json_keys(line)", source)} where problem is null;
+
+        insert into others
+        select landing_file, kind, count(*) from lines where kind is not null group by all;
+
         insert into rejected
         select landing_file, line_number, problem, 'fields: ' || array_to_string(
             regexp_extract_all(left(line, 100000), '"({"|".join(source.structure)})"'), ' '
@@ -90,7 +99,7 @@ def land_lines(
         create or replace temp view landing as
         select
             landing_file, line_number, unnest(from_json(line, '{json.dumps(source.structure)}'))
-        from lines where problem is null;
+        from lines where problem is null and kind is null;
         """
     )
     return unreadable
@@ -111,6 +120,12 @@ def land_parquet(
         relation = f"read_parquet('{path}', {options})"
         try:
             present = {row[0] for row in connection.execute(f"describe from {relation}").fetchall()}
+            if other := kind_of(present, source):
+                connection.execute(
+                    f"insert into others select ?, {KINDS.index(other)}, count(*) from {relation}",
+                    [file.name],
+                )
+                continue
             wanted = [name for name in source.structure if name in present]
             connection.execute(
                 f"""

@@ -23,6 +23,9 @@ class Source:
     SQL condition `succeeded` holds. Rows for which `counted` does not hold are no events, but
     context that other events need.
 
+    `marks` are fields that stand together in any record of the source, whatever else is in it: by
+    them it is known from what else may land there, see others.py.
+
     `reading` goes up whenever more is read of a record than before: what was taken in with less is
     read again where it is still there.
 
@@ -33,6 +36,7 @@ class Source:
 
     folder: Path
     structure: dict[str, Structure]
+    marks: tuple[str, ...]
     key: str
     time: str
     tokens: tuple[str, ...]
@@ -44,7 +48,7 @@ class Source:
     formats: tuple[str, ...] = JSON
     attributes_of_use: str | None = None
     database_folder: str | None = None
-    reading: int = 2
+    reading: int = 1
 
     @property
     def name(self) -> str:

@@ -15,6 +15,7 @@ _SPAN = text("traceId", "spanId", "parentSpanId", "startTimeUnixNano", "endTimeU
 SOURCE = Source(
     Path(__file__).parent,
     {"resourceSpans": [{"scopeSpans": [{"spans": [_SPAN]}]}]},
+    marks=("resourceSpans",),
     key="span_id",
     time="started_at",
     tokens=("input_tokens", "prompt_tokens", "output_tokens", "completion_tokens"),
@@ -31,4 +32,5 @@ SOURCE = Source(
     },
     counted="is_genai",
     attributes_of_use="gen_ai.usage.",
+    reading=2,
 )
