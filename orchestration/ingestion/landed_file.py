@@ -87,9 +87,12 @@ def format_of(path: PurePath, source: Source) -> str | None:
 
     LiteLLM's objects in a bucket of Google's are JSON, and their names have no ending.
     """
-    bare = path.with_suffix("") if path.suffix in _COMPRESSIONS else path
-    ending = bare.suffix or ".json"
+    ending = _ending(path) or ".json"
     return ending if ending in source.formats else None
+
+
+def _ending(path: PurePath) -> str:
+    return (path.with_suffix("") if path.suffix in _COMPRESSIONS else path).suffix
 
 
 def _status(path: Path) -> os.stat_result | None:
@@ -130,7 +133,7 @@ def check_content(file: LandingFile) -> None:
         if what := _no_text(head):
             raise UnreadableFileError(what)
         begins = head.removeprefix(codecs.BOM_UTF8).lstrip()[:1]
-        if PurePath(file.name).suffix not in file.format and begins not in (b"{", b"["):
+        if not _ending(PurePath(file.name)) and begins not in (b"{", b"["):
             raise UnreadableFileError("its name has no ending, and it does not begin like JSON")
         if file.path.suffix in _COMPRESSIONS:
             while stream.read(_CHUNK_BYTES):

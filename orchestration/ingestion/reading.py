@@ -5,6 +5,7 @@ What is of another kind is counted in the table `others`, by file and the kind's
 """
 
 import json
+from itertools import islice
 from pathlib import Path
 
 import duckdb
@@ -17,6 +18,50 @@ from orchestration.sources.others import KINDS, kind_of, sql_of_kind
 from orchestration.sources.source import Source, duckdb_type
 
 _LINES_AT_ONCE = 50_000
+
+
+def register_files(connection: duckdb.DuckDBPyConnection, files: list[LandingFile]) -> None:
+    """Make the tables `files`, and `rejected` and `others` for what is no event in them."""
+    listed = pd.DataFrame(
+        [
+            (str(file.path), file.name, file.size_bytes, file.modified_at.replace(tzinfo=None))
+            for file in files
+        ],
+        columns=["path", "landing_file", "size_bytes", "landed_at"],
+    ).astype({"landed_at": "datetime64[us]"})
+    connection.register("listed", listed)
+    connection.execute(
+        """
+        create temp table files as from listed;
+        create temp table rejected (
+            landing_file varchar, line_number bigint, reason varchar, text varchar,
+            event_at timestamp
+        );
+        create temp table others (landing_file varchar, kind integer, records bigint);
+        """
+    )
+
+
+def type_records(connection: duckdb.DuckDBPyConnection, source: Source, query: str) -> None:
+    """Make the table `typed` of what has landed, and put what is bad of it into `rejected`."""
+    connection.execute(
+        f"""
+        create temp table typed as {query};
+
+        insert into rejected
+        select
+            landing_file,
+            line_number,
+            reject_reason,
+            shortened(cast(to_json(reject_text) as varchar)),
+            case
+                when {source.time} between timestamp '2000-01-01'
+                    and cast(now() as timestamp) then {source.time}
+            end
+        from typed
+        where reject_reason <> '';
+        """
+    )
 
 
 def land_json(connection: duckdb.DuckDBPyConnection, source: Source, paths: list[Path]) -> None:
@@ -40,9 +85,15 @@ def land_json(connection: duckdb.DuckDBPyConnection, source: Source, paths: list
 
 
 def land_lines(
-    connection: duckdb.DuckDBPyConnection, source: Source, files: list[LandingFile]
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    files: list[LandingFile],
+    most: int | None = None,
 ) -> list[tuple[str, str]]:
-    """Read JSON or CSV line by line; return the files that cannot be read, and why."""
+    """Read JSON or CSV line by line; return the files that cannot be read, and why.
+
+    Of each file no more than the first so many records, if `most` says how many.
+    """
     connection.execute(
         "create temp table lines "
         "(landing_file varchar, line_number bigint, line varchar, problem varchar, kind integer)"
@@ -61,7 +112,7 @@ def land_lines(
 
     for file in files:
         try:
-            for number, line, problem in read_records(file, source):
+            for number, line, problem in islice(read_records(file, source), most):
                 rows.append((file.name, number, line, problem))
                 size += len(line or "")
                 if len(rows) == _LINES_AT_ONCE or size > LONGEST_LINE_BYTES:
@@ -106,9 +157,12 @@ def land_lines(
 
 
 def land_parquet(
-    connection: duckdb.DuckDBPyConnection, source: Source, files: list[LandingFile]
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    files: list[LandingFile],
+    most: int | None = None,
 ) -> list[tuple[str, str]]:
-    """Read Parquet, whatever of the columns it has; return the files that cannot be read."""
+    """Read Parquet, whatever of the columns it has, likewise."""
     fields = ", ".join(f"{name} {duckdb_type(kind)}" for name, kind in source.structure.items())
     connection.execute(
         f"create or replace temp table landing (landing_file varchar, line_number bigint, {fields})"
@@ -117,7 +171,9 @@ def land_parquet(
     for file in files:
         path = quoted(without_wildcards(file.path))
         options = "file_row_number = true, hive_partitioning = false, binary_as_string = true"
-        relation = f"read_parquet('{path}', {options})"
+        relation = (
+            f"(from read_parquet('{path}', {options}) limit {'all' if most is None else most})"
+        )
         try:
             present = {row[0] for row in connection.execute(f"describe from {relation}").fetchall()}
             if other := kind_of(present, source):

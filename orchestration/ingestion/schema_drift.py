@@ -62,7 +62,7 @@ def new_fields(
                 first |= {name: file.name for name in names if name not in first}
         except (UnreadableFileError, UnicodeDecodeError, csv.Error, duckdb.Error):
             continue  # whoever reads the whole file says what is wrong with it
-    names = {name for name, records in found.items() if records > 1 and _NAME.fullmatch(name)}
+    names = {name for name, records in found.items() if records > 1 and is_name(name)}
     if names:
         named = connection.execute(
             f"select unnest(new_fields) from ({_history(settings, source)})"
@@ -71,6 +71,11 @@ def new_fields(
         names = sorted(names - {name for (name,) in named})[:room]
     rows = [(first[name], name) for name in names]
     return pd.DataFrame(rows, columns=["landing_file", "name"], dtype="string")
+
+
+def is_name(name: str) -> bool:
+    """Whether it is a field's name, and no text that stands where one would be."""
+    return _NAME.fullmatch(name) is not None
 
 
 def judged_fields(

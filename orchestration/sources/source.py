@@ -29,6 +29,8 @@ class Source:
     `reading` goes up whenever more is read of a record than before: what was taken in with less is
     read again where it is still there.
 
+    `shown` has the SQL of what a person is shown of a request, besides its time and key.
+
     Attributes, a list of keys and values, are named as new where they begin with
     `attributes_of_use`. `database_folder` is where in landing/ that lies which is read of a
     database of the source's own.
@@ -43,6 +45,7 @@ class Source:
     people: tuple[str, ...]
     succeeded: str
     needed: dict[str, str]
+    shown: dict[str, str]
     people_names: tuple[str, ...] = ()
     counted: str = "true"
     formats: tuple[str, ...] = JSON

@@ -26,5 +26,13 @@ SOURCE = Source(
         "session_id": "session_id",
     },
     formats=(*JSON, ".csv", ".parquet"),
+    shown={
+        "user": "coalesce(user_id, end_user_id)",
+        "provider": "provider",
+        "model": "model",
+        "input": "input_tokens",
+        "output": "output_tokens",
+        "status": "status",
+    },
     reading=2,
 )

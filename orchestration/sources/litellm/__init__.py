@@ -26,5 +26,13 @@ SOURCE = Source(
         "user": "plain(coalesce(user_id, end_user))",
     },
     database_folder=FOLDER,
+    shown={
+        "user": "coalesce(user_id, end_user)",
+        "provider": "custom_llm_provider",
+        "model": "model",
+        "input": "prompt_tokens",
+        "output": "completion_tokens",
+        "status": "coalesce(status, 'success')",
+    },
     reading=2,
 )
