@@ -94,6 +94,7 @@ def raw_asset(source: Source) -> AssetsDefinition:
                 "events received": summary.received,
                 "events accepted": summary.accepted,
                 "events rejected": summary.rejected,
+                "passed over": summary.of_other_kinds(),
                 "unreadable files": [f"{file}: {why}" for file, why in summary.unreadable[:10]],
                 "new fields, not read": summary.new_fields,
                 "first rejections": [f"{f} line {n}: {why}" for f, n, why in summary.rejections],

@@ -10,7 +10,7 @@ import duckdb
 from orchestration.files import UnreadableFileError, quoted
 from orchestration.ingestion import ledger
 from orchestration.ingestion.damage import reading_raw
-from orchestration.ingestion.landed_file import LandingFile, check_compression, check_time
+from orchestration.ingestion.landed_file import LandingFile, check_content, check_time
 from orchestration.ingestion.landing import fetched, list_landed_files
 from orchestration.ingestion.loading import Load
 from orchestration.ingestion.loading_again import LoadAgain
@@ -142,7 +142,7 @@ def _load(
                 continue
             try:
                 check_time(file)
-                check_compression(file)
+                check_content(file)
                 readable.append(file)
             except UnreadableFileError as error:
                 unreadable.append((file.name, str(error)))

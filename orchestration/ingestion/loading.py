@@ -9,7 +9,13 @@ import pandas as pd
 from orchestration.files import move, quoted
 from orchestration.ingestion import expectations, ledger
 from orchestration.ingestion.landed_file import LandingFile
-from orchestration.ingestion.reading import land_json, land_lines, land_parquet
+from orchestration.ingestion.reading import (
+    land_json,
+    land_lines,
+    land_parquet,
+    register_files,
+    type_records,
+)
 from orchestration.ingestion.schema_drift import judged_fields, new_fields
 from orchestration.ingestion.summary import Summary
 from orchestration.settings import Settings
@@ -52,7 +58,8 @@ class Load:
             for name in ("user_attributes", "team_attributes", "session_attributes"):
                 attributes = getattr(self.settings, name)
                 self.connection.execute(f"set variable {name} = {attributes}::varchar[]")
-            self.register_files()
+            self.clear()
+            register_files(self.connection, self.files)
             if not self.write_if_all_is_good():
                 self.write_good_and_bad()
             if len(self.unreadable) == len(self.files):
@@ -86,29 +93,14 @@ class Load:
             rejected=int(profile["events_rejected"].sum()),
             rejections=rejections,
             unreadable=self.unreadable,
+            others=self.others(),
             new_fields=new_names,
         )
 
-    def register_files(self) -> None:
-        """Make the tables `files` and `rejected`."""
-        self.clear()
-        files = pd.DataFrame(
-            [
-                (str(file.path), file.name, file.size_bytes, file.modified_at.replace(tzinfo=None))
-                for file in self.files
-            ],
-            columns=["path", "landing_file", "size_bytes", "landed_at"],
-        ).astype({"landed_at": "datetime64[us]"})
-        self.connection.register("listed", files)
-        self.connection.execute(
-            """
-            create temp table files as from listed;
-            create temp table rejected (
-                landing_file varchar, line_number bigint, reason varchar, text varchar,
-                event_at timestamp
-            );
-            """
-        )
+    def others(self) -> list[tuple[int, int, str]]:
+        """Return what was passed over, as a summary has it."""
+        query = "select kind, records, landing_file from others order by all"
+        return self.connection.execute(query).fetchall()
 
     def clear(self) -> None:
         """Forget what was written."""
@@ -138,24 +130,7 @@ class Load:
         self.clear()
         land = land_parquet if self.files[0].format == ".parquet" else land_lines
         self.unreadable = land(self.connection, self.source, self.files)
-        self.connection.execute(
-            f"""
-            create temp table typed as {self.query};
-
-            insert into rejected
-            select
-                landing_file,
-                line_number,
-                reject_reason,
-                shortened(cast(to_json(reject_text) as varchar)),
-                case
-                    when {self.source.time} between timestamp '2000-01-01'
-                        and cast(now() as timestamp) then {self.source.time}
-                end
-            from typed
-            where reject_reason <> '';
-            """
-        )
+        type_records(self.connection, self.source, self.query)
         self.write_events("(from typed where reject_reason = '')")
 
     def set_bad_aside(self) -> None:

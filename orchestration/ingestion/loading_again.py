@@ -50,7 +50,9 @@ class LoadAgain(Load):
     def summary(self, profile: pd.DataFrame, new_names: list[str]) -> Summary:
         """Say what was done, which is nothing new."""
         return Summary(
-            files_again=len(self.files) - len(self.unreadable), unreadable=self.unreadable
+            files_again=len(self.files) - len(self.unreadable),
+            unreadable=self.unreadable,
+            others=self.others(),
         )
 
     def other_events(self, query: str) -> str:

@@ -211,7 +211,6 @@ BAD_LINES = [
     ("litellm", litellm(response_cost=-1), "response_cost or spend is negative"),
     ("otel", "{}", "there are no resourceSpans in it"),
     ("otel", '{"resourceSpans": "none"}', "there are no resourceSpans in it"),
-    ("otel", '{"resourceMetrics": []}', "there are no resourceSpans in it"),
     ("otel", otel("r", "spanId"), "spanId is missing"),
     (
         "otel",
@@ -620,7 +619,7 @@ def test_no_prompt_is_found_in_anything_that_is_kept(warehouse: Warehouse) -> No
             otel("bad", "traceId", attributes=prompts, **chat),
             otel("bad", attributes=prompts | {"gen_ai.usage.input_tokens": long}, **chat),
             otel("bad", attributes=[{"key": "user.id", "value": {"stringValue": MARKER}}] * 2),
-            json.dumps({"resourceLogs": [MARKER]}),
+            json.dumps({"resourceSpan": [MARKER]}),
         ],
     }
     said = []
