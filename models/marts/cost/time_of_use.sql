@@ -15,7 +15,10 @@ final as (
         requests,
         active_users,
         total_tokens,
-        cost_usd
+        cost_usd,
+        unpriced_requests,
+        unpriced_tokens,
+        requests_without_usage
     from usage_by_ai_hourly
 
 )

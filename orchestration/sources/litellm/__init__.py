@@ -20,6 +20,7 @@ SOURCE = Source(
         # It may be text or a list, too. Of it the query takes the numbers of `usage` alone.
         "response": "JSON",
     },
+    marks=("startTime", "model"),
     key="request_id",
     time="started_at",
     tokens=("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens"),
@@ -33,4 +34,13 @@ SOURCE = Source(
         "user": "plain(coalesce(user_id, end_user))",
     },
     database_folder=FOLDER,
+    shown={
+        "user": "coalesce(user_id, end_user)",
+        "provider": "custom_llm_provider",
+        "model": "model",
+        "input": "prompt_tokens",
+        "output": "completion_tokens",
+        "status": "coalesce(status, 'success')",
+    },
+    reading=2,
 )
