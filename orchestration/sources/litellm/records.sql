@@ -11,46 +11,80 @@ with unpacked as (
     from landing
 ),
 
+-- Taken apart once: for each field anew DuckDB would parse the whole document.
+with_metadata as (
+    select
+        *,
+        from_json(
+            metadata,
+            '{
+                "user_api_key_user_id": "VARCHAR",
+                "user_api_key_end_user_id": "VARCHAR",
+                "user_api_key_alias": "VARCHAR",
+                "user_api_key_team_id": "VARCHAR",
+                "litellm_call_id": "VARCHAR",
+                "status": "VARCHAR",
+                "is_silent_experiment": "VARCHAR",
+                "internal_call_origin": "VARCHAR",
+                "requester_metadata": {"session_id": "VARCHAR"},
+                "requester_custom_headers": {
+                    "x-litellm-customer-id": "VARCHAR",
+                    "x-litellm-end-user-id": "VARCHAR",
+                    "x-openwebui-user-email": "VARCHAR",
+                    "x-openwebui-user-id": "VARCHAR"
+                },
+                "error_information": {"error_code": "VARCHAR", "error_class": "VARCHAR"},
+                "model_map_information": {
+                    "model_map_key": "VARCHAR",
+                    "model_map_value": {"key": "VARCHAR"}
+                },
+                "usage_object": "JSON",
+                "additional_usage_values": "JSON"
+            }'
+        ) as kept
+    from unpacked
+),
+
 -- Usage stands where the version puts it: until April 2025 only the response tells it, and rows of
 -- the table have what exceeds their columns in additional_usage_values.
 with_usage as (
     select
         *,
         case
-            when len(json_keys(metadata, '$.usage_object')) > 0 then metadata -> '$.usage_object'
+            when len(json_keys(kept.usage_object)) > 0 then kept.usage_object
             when len(json_keys(hidden_params.usage_object)) > 0 then hidden_params.usage_object
             else response -> '$.usage'
         end as usage_object,
-        metadata -> '$.additional_usage_values' as more_usage
-    from unpacked
+        kept.additional_usage_values as more_usage
+    from with_metadata
 ),
 
 told as (
     select
         *,
         coalesce(given(id), given(request_id)) as told_id,
-        coalesce(given(status), given(metadata ->> '$.status')) as told_status,
+        coalesce(given(status), given(kept.status)) as told_status,
         coalesce(
             given(error_information.error_code),
-            given(metadata ->> '$.error_information.error_code')
+            given(kept.error_information.error_code)
         ) as told_code,
         coalesce(
             given(error_information.error_class),
-            given(metadata ->> '$.error_information.error_class')
+            given(kept.error_information.error_class)
         ) as told_class,
-        coalesce(given(metadata ->> '$.user_api_key_user_id'), given("user")) as told_user,
+        coalesce(given(kept.user_api_key_user_id), given("user")) as told_user,
         coalesce(
             given(end_user),
-            given(metadata ->> '$.user_api_key_end_user_id'),
-            given(metadata ->> '$.requester_custom_headers."x-litellm-customer-id"'),
-            given(metadata ->> '$.requester_custom_headers."x-litellm-end-user-id"'),
-            given(metadata ->> '$.requester_custom_headers."x-openwebui-user-email"'),
-            given(metadata ->> '$.requester_custom_headers."x-openwebui-user-id"')
+            given(kept.user_api_key_end_user_id),
+            given(kept.requester_custom_headers."x-litellm-customer-id"),
+            given(kept.requester_custom_headers."x-litellm-end-user-id"),
+            given(kept.requester_custom_headers."x-openwebui-user-email"),
+            given(kept.requester_custom_headers."x-openwebui-user-id")
         ) as told_end_user,
-        coalesce(given(metadata ->> '$.user_api_key_team_id'), given(team_id)) as told_team,
+        coalesce(given(kept.user_api_key_team_id), given(team_id)) as told_team,
         coalesce(
             given(model_map_information.model_map_key),
-            given(metadata ->> '$.model_map_information.model_map_key')
+            given(kept.model_map_information.model_map_key)
         ) as told_key,
         coalesce(
             usage_object ->> '$.prompt_tokens_details.cached_tokens',
@@ -112,7 +146,7 @@ select
     case when given(id) is null then 'spend_logs' else 'standard_logging_payload' end
         as record_format,
     told_id as request_id,
-    coalesce(given(litellm_call_id), given(metadata ->> '$.litellm_call_id')) as litellm_call_id,
+    coalesce(given(litellm_call_id), given(kept.litellm_call_id)) as litellm_call_id,
     as_time("startTime") as started_at,
     as_time("completionStartTime") as completion_started_at,
     as_time("endTime") as ended_at,
@@ -129,22 +163,22 @@ select
     told_key as model_map_key,
     coalesce(
         given(model_map_information.model_map_value.key),
-        given(metadata ->> '$.model_map_information.model_map_value.key')
+        given(kept.model_map_information.model_map_value.key)
     ) is not null as is_model_mapped,
     given(session_id) as session_id,
-    given(metadata ->> '$.requester_metadata.session_id') as requester_session_id,
+    given(kept.requester_metadata.session_id) as requester_session_id,
     told_user as user_id,
     told_person as end_user,
-    given(metadata ->> '$.user_api_key_alias') as key_alias,
+    given(kept.user_api_key_alias) as key_alias,
     told_team as team_id,
-    coalesce(metadata ->> '$.is_silent_experiment' = 'true', false) as is_silent_experiment,
-    word(metadata ->> '$.internal_call_origin') as internal_call_origin,
+    coalesce(kept.is_silent_experiment = 'true', false) as is_silent_experiment,
+    word(kept.internal_call_origin) as internal_call_origin,
     coalesce(
         usage_object ->> '$.total_tokens',
         usage_object ->> '$.prompt_tokens',
         usage_object ->> '$.input_tokens'
     ) is not null as has_usage_object,
-    coalesce(json_type(metadata, '$.usage_object') = 'OBJECT', false) as has_usage_field,
+    coalesce(json_type(kept.usage_object) = 'OBJECT', false) as has_usage_field,
     as_count(prompt_tokens) as prompt_tokens,
     as_count(completion_tokens) as completion_tokens,
     as_count(coalesce(total_tokens, usage_object ->> '$.total_tokens')) as total_tokens,
@@ -164,11 +198,11 @@ select
         bad_id(told_id, 'id or request_id'),
         bad_id(litellm_call_id, 'litellm_call_id'),
         bad_id(session_id, 'session_id'),
-        bad_id(metadata ->> '$.requester_metadata.session_id', 'session_id'),
+        bad_id(kept.requester_metadata.session_id, 'session_id'),
         bad_id(told_user, 'user'),
         bad_id(told_person, 'end_user'),
         bad_id(told_team, 'team_id'),
-        bad_name(metadata ->> '$.user_api_key_alias', 'user_api_key_alias'),
+        bad_name(kept.user_api_key_alias, 'user_api_key_alias'),
         bad_name(told_model, 'model'),
         bad_name(model_group, 'model_group'),
         bad_name(told_key, 'model_map_key'),
