@@ -12,7 +12,7 @@
         'fireworks': ['fireworks_ai', 'fireworks-ai'],
         'google': ['gemini', 'vertex', 'vertexai', 'vertex_ai', 'vertex_ai_beta', 'google_vertex',
             'google-vertex', 'google.vertex', 'google_genai', 'google-genai', 'google-gla',
-            'google.generative-ai', 'gcp.gemini', 'gcp.vertex_ai', 'gcp.gen_ai', 'gcp.vertex.agent'],
+            'google.generative-ai', 'gcp.gemini', 'gcp.vertex_ai', 'gcp.gen_ai'],
         'mistral': ['mistral_ai', 'mistralai', 'codestral'],
         'moonshotai': ['moonshot'],
         'openai': ['openai_text', 'text-completion-openai', 'openai_responses'],
@@ -22,9 +22,10 @@
         'x-ai': ['xai', 'x_ai'],
     } -%}
     {%- set no_providers = [
-        '', 'unknown', 'none', '_other', 'agno', 'autogen', 'crewai', 'dspy', 'haystack', 'langchain',
-        'langgraph', 'litellm', 'litellm_proxy', 'llama_index', 'llamaindex', 'openai_agents', 'pydantic_ai',
-        'semantic_kernel', 'smolagents', 'spring_ai', 'strands', 'strands-agents', 'vercel'
+        '', 'unknown', 'none', '_other', 'agno', 'autogen', 'crewai', 'dspy', 'gcp.vertex.agent', 'haystack',
+        'langchain', 'langgraph', 'litellm', 'litellm_proxy', 'llama_index', 'llamaindex',
+        'microsoft.agent_framework', 'openai_agents', 'pydantic_ai', 'semantic_kernel', 'smolagents',
+        'spring_ai', 'strands', 'strands-agents', 'vercel'
     ] -%}
     {%- set name = "regexp_replace(lower(" ~ reported ~ "), '[.](chat|completion|messages|responses)$', '')" -%}
     coalesce(

@@ -3,7 +3,7 @@
     case
         when {{ teller }} = 'litellm_payload' then 1
         when {{ teller }} = 'litellm_table' then 2
-        when not starts_with({{ teller }}, 'span') then 3
+        when not starts_with({{ teller }}, 'span of ') then 3
         else 4
     end
 {%- endmacro %}
