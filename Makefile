@@ -10,7 +10,7 @@ LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashe
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-quick faults benchmark browser database lint format serve rollback \
-	rebuild forget lock clean
+	rebuild forget inspect lock clean
 
 help:           ## List these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -67,6 +67,12 @@ rebuild: $(RUNNING) ## Build days anew: FROM=2026-01-01 TO=2026-01-31, or everyt
 forget: $(RUNNING) ## Remove a person from everything, and prove it: USER=their-id
 	@$(BIN)/python -m orchestration forget \
 		--user "$(if $(filter command%,$(origin USER)),$$USER)"
+
+# A path is taken as it is: nothing that looks like make's in it means anything.
+override FILE := $(if $(filter command%,$(origin FILE)),$(value FILE))
+inspect: export FILE := $(FILE)
+inspect: $(RUNNING) ## Say what a log of yours would be taken for, and take nothing in: FILE=path
+	@$(BIN)/python -m orchestration inspect --file "$$FILE"
 
 lock: $(TESTING) ## Choose versions anew
 	$(LOCK) --upgrade --group dev pyproject.toml -o requirements-dev.lock

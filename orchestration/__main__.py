@@ -19,8 +19,16 @@ def main(arguments: list[str] | None = None) -> int:
     days.add_argument("--last-date")
     person = commands.add_parser("forget", help="remove a person from everything, and prove it")
     person.add_argument("--user", required=True, help="their id, as in core.dim_users")
+    look = commands.add_parser("inspect", help="say what a file would be taken for")
+    look.add_argument("--file", required=True, help="its path; nothing of it is taken in")
     asked = parser.parse_args(arguments)
     try:
+        if asked.command == "inspect":
+            # Before anybody has a home for it.
+            from orchestration.operations.inspect import inspect
+
+            inspect(asked.file)
+            return 0
         settings = load_settings()
         # Each is imported when it is asked for: most take seconds to import.
         if asked.command == "serve":

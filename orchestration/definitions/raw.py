@@ -89,9 +89,12 @@ def raw_asset(source: Source) -> AssetsDefinition:
             metadata={
                 "files": summary.files,
                 **({} if summary.rows_read is None else {"rows read": summary.rows_read}),
+                **({"files read again": summary.files_again} if summary.files_again else {}),
+                **({"files gone, read with less": summary.gone} if summary.gone else {}),
                 "events received": summary.received,
                 "events accepted": summary.accepted,
                 "events rejected": summary.rejected,
+                "passed over": summary.of_other_kinds(),
                 "unreadable files": [f"{file}: {why}" for file, why in summary.unreadable[:10]],
                 "new fields, not read": summary.new_fields,
                 "first rejections": [f"{f} line {n}: {why}" for f, n, why in summary.rejections],

@@ -10,12 +10,14 @@ import duckdb
 from orchestration.files import UnreadableFileError, quoted
 from orchestration.ingestion import ledger
 from orchestration.ingestion.damage import reading_raw
-from orchestration.ingestion.landed_file import LandingFile, check_compression, check_time
+from orchestration.ingestion.landed_file import LandingFile, check_content, check_time
 from orchestration.ingestion.landing import fetched, list_landed_files
-from orchestration.ingestion.loading import load
+from orchestration.ingestion.loading import Load
+from orchestration.ingestion.loading_again import LoadAgain
 from orchestration.ingestion.summary import Summary
 from orchestration.settings import Settings, UserError
 from orchestration.sources import Source
+from orchestration.warehouse.archive import is_archived
 
 _FILES_A_LOAD = 20_000
 _BYTES_A_LOAD = 2 * 1024**3
@@ -33,12 +35,16 @@ def ingest(
             storage that the files land on cannot be read.
     """
     ledger.remove_unfinished_loads(settings)
-    new, ignored = new_files(settings, source)
+    landed, ignored = list_landed_files(settings, source)
+    again, gone = _files_read_with_less(settings, source, landed)
+    # First: what is new is compared with what was read before, in the same terms.
+    batches = [*again.items(), *((None, batch) for batch in _batches(_new(settings, landed)))]
+    total = sum(len(batch) for _, batch in batches)
     summary = Summary(ignored=ignored)
     done = 0
-    for number, batch in enumerate(_batches(new)):
+    for number, (replaced, batch) in enumerate(batches):
         try:
-            summary += _load(settings, source, batch, number)
+            summary += _load(settings, source, batch, number, replaced)
         except (duckdb.IOException, duckdb.OutOfMemoryException, OSError) as error:
             # The night goes on without this source, and must not build on half a load.
             ledger.remove_unfinished_loads(settings)
@@ -47,7 +53,10 @@ def ingest(
                 "that right and run again."
             ) from error
         done += len(batch)
-        on_progress(done, len(new))
+        on_progress(done, total)
+    for load_id, names in gone.items():
+        ledger.note_gone(settings, load_id, names, source.reading)
+    summary.gone = sum(map(len, gone.values()))
     return summary
 
 
@@ -60,10 +69,7 @@ def new_files(settings: Settings, source: Source) -> tuple[list[LandingFile], li
         UserError: the object storage that the files land on cannot be read.
     """
     files, ignored = list_landed_files(settings, source)
-    with reading_raw(settings):
-        known = ledger.files_taken_in(settings)
-    new = [f for f in files if (f.name, f.size_bytes, f.modified_at) not in known]
-    return new, ignored
+    return _new(settings, files), ignored
 
 
 def counts(settings: Settings) -> dict[str, int]:
@@ -82,21 +88,69 @@ def counts(settings: Settings) -> dict[str, int]:
     }
 
 
-def _load(settings: Settings, source: Source, batch: list[LandingFile], number: int) -> Summary:
-    """Take in a batch as a load, but for those files that cannot be read as they are."""
+def _new(settings: Settings, files: list[LandingFile]) -> list[LandingFile]:
+    with reading_raw(settings):
+        known = ledger.files_taken_in(settings)
+    return [file for file in files if file.state not in known]
+
+
+def _files_read_with_less(
+    settings: Settings, source: Source, files: list[LandingFile]
+) -> tuple[dict[str, list[LandingFile]], dict[str, list[str]]]:
+    """Return what was taken in when less was read of a record than now, by load.
+
+    First the files that can be read again, and then the names of those that are not there any more
+    as they were, as far as that was not told before.
+    """
+    is_past = is_archived(settings, "coalesce(last_event_at, landed_at)")
+    with reading_raw(settings):
+        loads = ledger.files_read_with_less(settings, source.name, source.reading, is_past)
+    there = {file.state: file for file in files}
+    again = {
+        load_id: [there[state] for state in states if state in there]
+        for load_id, states in loads.items()
+    }
+    gone = {
+        load_id: [
+            state[0] for state, is_told in states.items() if not is_told and state not in there
+        ]
+        for load_id, states in loads.items()
+    }
+    return (
+        {load_id: batch for load_id, batch in again.items() if batch},
+        {load_id: names for load_id, names in gone.items() if names},
+    )
+
+
+def _load(
+    settings: Settings,
+    source: Source,
+    batch: list[LandingFile],
+    number: int,
+    replaced: str | None,
+) -> Summary:
+    """Take in a batch as a load, but for those files that cannot be read as they are.
+
+    `replaced` is the load that took the files in before.
+    """
+    listed = {file.state for file in batch}
     with fetched(settings, batch) as (files, unreadable):
         readable = []
         for file in files:
+            # What has changed since it was listed is read as a new file, the next time.
+            if replaced and file.state not in listed:
+                continue
             try:
                 check_time(file)
-                check_compression(file)
+                check_content(file)
                 readable.append(file)
             except UnreadableFileError as error:
                 unreadable.append((file.name, str(error)))
         summary = Summary(unreadable=unreadable)
         if readable:
-            with ledger.new_load(settings, source.name, number) as (load_id, folder):
-                summary += load(settings, source, readable, load_id, folder)
+            with ledger.new_load(settings, source.name, number, replaced) as (load_id, folder):
+                what = (settings, source, readable, load_id, folder)
+                summary += (LoadAgain(*what, replaced) if replaced else Load(*what)).run()
     return summary
 
 

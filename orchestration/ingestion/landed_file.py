@@ -1,9 +1,8 @@
-"""What lies in a landing folder, and how its files are read line by line when they must be."""
+"""What lies in a landing folder, and how its files are opened."""
 
-import csv
+import codecs
 import gzip
 import io
-import json
 import os
 import stat
 import zlib
@@ -21,8 +20,18 @@ from orchestration.sources import Source
 
 LONGEST_LINE_BYTES = 64 * 1024 * 1024
 _CHUNK_BYTES = 1024 * 1024
+_HEAD_BYTES = 64
 _COMPRESSIONS = (".gz", ".zst")
-csv.field_size_limit(LONGEST_LINE_BYTES)
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_BINARY = {
+    b"\x1f\x8b": "it is compressed with gzip: let its name end in .gz",
+    _ZSTD: "it is compressed with zstd: let its name end in .zst",
+    b"PAR1": "it is Parquet: let its name end in .parquet",
+    codecs.BOM_UTF16_LE: "it is text in UTF-16: have it written in UTF-8",
+    codecs.BOM_UTF16_BE: "it is text in UTF-16: have it written in UTF-8",
+    b"BZh": "it is compressed with bzip2: gzip and zstd are read",
+    b"PK\x03\x04": "it is a ZIP archive, or a spreadsheet: unpack it, or save it as CSV",
+}
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,11 @@ class LandingFile:
     size_bytes: int
     modified_at: datetime
     tag: str = ""
+
+    @property
+    def state(self) -> tuple[str, int, datetime]:
+        """What the ledger knows it by."""
+        return self.name, self.size_bytes, self.modified_at
 
 
 def list_files(landing: Path, source: Source) -> tuple[list[LandingFile], list[str]]:
@@ -69,9 +83,16 @@ def is_being_written(path: PurePath) -> bool:
 
 
 def format_of(path: PurePath, source: Source) -> str | None:
-    """Return .jsonl, .csv or such of a file that the source takes, compressed or not; or None."""
-    bare = path.with_suffix("") if path.suffix in _COMPRESSIONS else path
-    return bare.suffix if bare.suffix in source.formats else None
+    """Return .jsonl, .csv or such of a file that the source takes, compressed or not; or None.
+
+    LiteLLM's objects in a bucket of Google's are JSON, and their names have no ending.
+    """
+    ending = _ending(path) or ".json"
+    return ending if ending in source.formats else None
+
+
+def _ending(path: PurePath) -> str:
+    return (path.with_suffix("") if path.suffix in _COMPRESSIONS else path).suffix
 
 
 def _status(path: Path) -> os.stat_result | None:
@@ -97,84 +118,37 @@ def check_time(file: LandingFile) -> None:
         )
 
 
-def check_compression(file: LandingFile) -> None:
-    """Read a compressed file to its end: DuckDB takes a truncated one for a shorter one.
+def check_content(file: LandingFile) -> None:
+    """Notice a file that is not what its name says, before its lines are judged one by one.
+
+    A compressed one is read to its end: DuckDB takes a truncated one for a shorter one.
 
     Raises:
-        UnreadableFileError: the file is cut short, damaged or not compressed at all.
+        UnreadableFileError: says what it is; or it is cut short, damaged or not compressed at all.
     """
-    if file.path.suffix not in _COMPRESSIONS or file.size_bytes == 0:
+    if file.format == ".parquet" or file.size_bytes == 0:
         return
     with open_file(file.path) as stream:
-        while stream.read(_CHUNK_BYTES):
-            pass
+        head = stream.read(_HEAD_BYTES)
+        if what := _no_text(head):
+            raise UnreadableFileError(what)
+        begins = head.removeprefix(codecs.BOM_UTF8).lstrip()[:1]
+        if not _ending(PurePath(file.name)) and begins not in (b"{", b"["):
+            raise UnreadableFileError("its name has no ending, and it does not begin like JSON")
+        if file.path.suffix in _COMPRESSIONS:
+            while stream.read(_CHUNK_BYTES):
+                pass
 
 
-def read_lines(
-    file: LandingFile, source: Source
-) -> Iterator[tuple[int, str, None] | tuple[int, None, str]]:
-    """Yield (line number from 1, JSON text, None) or (line number, None, what is wrong with it).
-
-    Blank lines are skipped. A row of a CSV file comes as a JSON object of the declared columns.
-
-    Raises:
-        UnreadableFileError: see `check_compression`.
-    """
-    if file.size_bytes == 0:
-        return
-    with open_file(file.path) as stream:
-        yield from (_csv_rows(stream, source) if file.format == ".csv" else _json_lines(stream))
-
-
-def _json_lines(stream: BinaryIO) -> Iterator[tuple[int, str | None, str | None]]:
-    number = 0
-    # One byte more than allowed: so a line that is too long shows by having no end.
-    while line := stream.readline(LONGEST_LINE_BYTES + 1):
-        number += 1
-        if len(line) > LONGEST_LINE_BYTES:
-            while line and not line.endswith(b"\n"):
-                line = stream.readline(LONGEST_LINE_BYTES)
-            yield number, None, f"the line is longer than {LONGEST_LINE_BYTES // 1024**2} MB"
-            continue
-        try:
-            text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
-        except UnicodeDecodeError:
-            yield number, None, "the line is not UTF-8 text"
-            continue
-        if text:
-            yield number, text, None
-
-
-def _csv_rows(stream: BinaryIO, source: Source) -> Iterator[tuple[int, str | None, str | None]]:
-    text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    # Strict, or a quote that is never closed makes one good row of all that follows it.
-    rows = csv.reader(text, strict=True)
-    header: list[str] = []
-    while True:
-        number = rows.line_num + 1
-        try:
-            row = next(rows)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield number, None, f"the row is not CSV: {error}"
-            continue
-        if not row:
-            continue
-        if not header:
-            header = [name.strip() for name in row]
-            wanted = [name for name in header if name in source.structure]
-            if not wanted:
-                yield number, None, "the header has none of the columns that are read"
-            if len(wanted) > len(set(wanted)):
-                raise UnreadableFileError("the header has a column twice")
-        elif len(row) != len(header):
-            yield number, None, f"the row has {len(row)} columns, the header has {len(header)}"
-        else:
-            values = dict(zip(header, row, strict=True))
-            record = json.dumps({name: values[name] for name in wanted}, ensure_ascii=False)
-            is_text = not any("\udc80" <= character <= "\udcff" for character in record)
-            yield (number, record, None) if is_text else (number, None, "the row is not UTF-8 text")
+def _no_text(head: bytes) -> str | None:
+    """Say what a file is that begins with no text, if it is anything that is known."""
+    for begins, what in _BINARY.items():
+        if head.startswith(begins):
+            return what
+    if is_framed(head):
+        return _BINARY[_ZSTD]
+    # OTLP in protobuf begins with the length of a message, and no text has such a byte.
+    return "it is binary, perhaps OTLP in protobuf: have it written as JSON" if 0 in head else None
 
 
 @contextmanager
@@ -184,7 +158,7 @@ def open_file(path: Path) -> Iterator[BinaryIO]:
     Raises:
         UnreadableFileError: see `check_compression`.
     """
-    opener = {".gz": gzip.open, ".zst": zstd.open}.get(path.suffix, open)
+    opener = {".gz": gzip.open, ".zst": _open_zstd}.get(path.suffix, open)
     try:
         with opener(path, "rb") as stream:
             yield stream
@@ -194,3 +168,51 @@ def open_file(path: Path) -> Iterator[BinaryIO]:
         raise UnreadableFileError(f"the compressed file is damaged: {error}") from None
     except OSError as error:
         raise UnreadableFileError(error.strerror or str(error)) from None
+
+
+def is_framed(head: bytes) -> bool:
+    """Whether a file begins as the collector's file exporter compresses: message by message.
+
+    Each is compressed by itself, behind its length in four bytes.
+    """
+    return not head.startswith(_ZSTD) and head[4:8] == _ZSTD
+
+
+def _open_zstd(path: Path, mode: str) -> BinaryIO:
+    stream = path.open(mode)
+    if is_framed(stream.peek(8)[:8]):
+        return io.BufferedReader(_Framed(stream), _CHUNK_BYTES)
+    stream.close()
+    return zstd.open(path, mode)
+
+
+class _Framed(io.RawIOBase):
+    """The messages of such a file, a line each."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self._line = stream, memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:
+        if not self._line:
+            self._line = memoryview(self._next_line())
+        size = min(len(buffer), len(self._line))
+        buffer[:size], self._line = self._line[:size], self._line[size:]
+        return size
+
+    def _next_line(self) -> bytes:
+        head = self._stream.read(4)
+        length = int.from_bytes(head, "big")
+        message = self._stream.read(min(length, LONGEST_LINE_BYTES))
+        if not head:
+            return b""
+        if len(head) < 4 or len(message) < length:
+            raise EOFError
+        line = zstd.ZstdDecompressor().decompress(message, LONGEST_LINE_BYTES + 1)
+        return line.rstrip(b"\n") + b"\n"
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()

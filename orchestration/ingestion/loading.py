@@ -9,7 +9,13 @@ import pandas as pd
 from orchestration.files import move, quoted
 from orchestration.ingestion import expectations, ledger
 from orchestration.ingestion.landed_file import LandingFile
-from orchestration.ingestion.reading import land_json, land_lines, land_parquet
+from orchestration.ingestion.reading import (
+    land_json,
+    land_lines,
+    land_parquet,
+    register_files,
+    type_records,
+)
 from orchestration.ingestion.schema_drift import judged_fields, new_fields
 from orchestration.ingestion.summary import Summary
 from orchestration.settings import Settings
@@ -17,57 +23,69 @@ from orchestration.sources.source import MACROS, Source
 from orchestration.warehouse.archive import kept_of_rejected, query_of_live_days
 
 
-def load(
-    settings: Settings, source: Source, files: list[LandingFile], load_id: str, folder: Path
-) -> Summary:
-    """Write the events of the files to raw/, the bad records to raw/rejected/, then the ledger.
+class Load:
+    """Events of files go to raw/, bad records to raw/rejected/, and then the ledger gets its entry.
 
     All of it is first written in `folder`, which is empty.
-
-    Raises:
-        UserError: the load did not meet its expectations. Nothing of it is kept.
     """
-    with duckdb.connect(config={"temp_directory": str(settings.home / "tmp")}) as connection:
-        connection.execute("set TimeZone = 'UTC'")
-        connection.execute(MACROS)
-        for name in ("user_attributes", "team_attributes", "session_attributes"):
-            connection.execute(f"set variable {name} = {getattr(settings, name)}::varchar[]")
-        return _Load(connection, settings, source, files, load_id, folder).run()
 
+    query_of = staticmethod(query_of_live_days)
 
-class _Load:
     def __init__(
         self,
-        connection: duckdb.DuckDBPyConnection,
         settings: Settings,
         source: Source,
         files: list[LandingFile],
         load_id: str,
         folder: Path,
     ) -> None:
-        self.connection, self.source, self.files = connection, source, files
+        """Say what is to be loaded; nothing happens yet."""
+        self.source, self.files, self.work = source, files, folder
         self.settings, self.raw, self.id = settings, settings.raw, load_id
-        self.query = query_of_live_days(settings, source)
-        self.work = folder
+        self.query = self.query_of(settings, source)
         self.unreadable: list[tuple[str, str]] = []
 
     def run(self) -> Summary:
-        self.register_files()
-        if not self.write_if_all_is_good():
-            self.write_good_and_bad()
-        if len(self.unreadable) == len(self.files):
-            return Summary(unreadable=self.unreadable)
-        unknown = new_fields(self.connection, self.settings, self.source, self.files)
-        self.connection.register("unknown", unknown)
-        profile = self.profile()
+        """Do it.
+
+        Raises:
+            UserError: the load did not meet its expectations. Nothing of it is kept.
+        """
+        temporary = str(self.settings.home / "tmp")
+        with duckdb.connect(config={"temp_directory": temporary}) as self.connection:
+            self.connection.execute("set TimeZone = 'UTC'")
+            self.connection.execute(MACROS)
+            for name in ("user_attributes", "team_attributes", "session_attributes"):
+                attributes = getattr(self.settings, name)
+                self.connection.execute(f"set variable {name} = {attributes}::varchar[]")
+            self.clear()
+            register_files(self.connection, self.files)
+            if not self.write_if_all_is_good():
+                self.write_good_and_bad()
+            if len(self.unreadable) == len(self.files):
+                return Summary(unreadable=self.unreadable)
+            self.set_bad_aside()
+            self.write_set_aside()
+            unknown = new_fields(self.connection, self.settings, self.source, self.files)
+            self.connection.register("unknown", unknown)
+            profile = self.profile()
+            self.judge(profile)
+            self.write_entry()
+            self.move_into_place()
+            return self.summary(profile, unknown["name"].to_list())
+
+    def judge(self, profile: pd.DataFrame) -> None:
+        """See that the load is as it should be."""
+        file_format = self.files[0].format
+        fields = judged_fields(self.connection, self.settings, self.source, file_format)
+        expectations.judge_fields(fields, self.id, self.work / f"{self.id}_fields.json")
+        expectations.judge_load(profile, self.id, self.work / f"{self.id}.json")
+
+    def summary(self, profile: pd.DataFrame, new_names: list[str]) -> Summary:
+        """Say what was done."""
         rejections = self.connection.execute(
             "select landing_file, line_number, reason from rejected order by all limit 3"
         ).fetchall()
-        fields = judged_fields(self.connection, self.settings, self.source, self.files[0].format)
-        expectations.judge_fields(fields, self.id, self.work / f"{self.id}_fields.json")
-        expectations.judge_load(profile, self.id, self.work / f"{self.id}.json")
-        self.connection.execute(f"copy profile to '{quoted(self.work)}/{self.id}.parquet'")
-        self.move_into_place()
         return Summary(
             files=len(self.files) - len(self.unreadable),
             received=int(profile["events_received"].sum()),
@@ -75,30 +93,17 @@ class _Load:
             rejected=int(profile["events_rejected"].sum()),
             rejections=rejections,
             unreadable=self.unreadable,
-            new_fields=unknown["name"].to_list(),
+            others=self.others(),
+            new_fields=new_names,
         )
 
-    def register_files(self) -> None:
-        self.clear()
-        files = pd.DataFrame(
-            [
-                (str(file.path), file.name, file.size_bytes, file.modified_at.replace(tzinfo=None))
-                for file in self.files
-            ],
-            columns=["path", "landing_file", "size_bytes", "landed_at"],
-        ).astype({"landed_at": "datetime64[us]"})
-        self.connection.register("listed", files)
-        self.connection.execute(
-            """
-            create temp table files as from listed;
-            create temp table rejected (
-                landing_file varchar, line_number bigint, reason varchar, text varchar,
-                event_at timestamp
-            );
-            """
-        )
+    def others(self) -> list[tuple[int, int, str]]:
+        """Return what was passed over, as a summary has it."""
+        query = "select kind, records, landing_file from others order by kind, landing_file"
+        return self.connection.execute(query).fetchall()
 
     def clear(self) -> None:
+        """Forget what was written."""
         shutil.rmtree(self.work, ignore_errors=True)
         self.work.mkdir()
 
@@ -125,55 +130,56 @@ class _Load:
         self.clear()
         land = land_parquet if self.files[0].format == ".parquet" else land_lines
         self.unreadable = land(self.connection, self.source, self.files)
-        self.connection.execute(
-            f"""
-            create temp table typed as {self.query};
-
-            insert into rejected
-            select
-                landing_file,
-                line_number,
-                reject_reason,
-                shortened(cast(to_json(reject_text) as varchar)),
-                case
-                    when {self.source.time} between timestamp '2000-01-01'
-                        and cast(now() as timestamp) then {self.source.time}
-                end
-            from typed
-            where reject_reason <> '';
-            """
-        )
+        type_records(self.connection, self.source, self.query)
         self.write_events("(from typed where reject_reason = '')")
+
+    def set_bad_aside(self) -> None:
+        """Make the table `set_aside` of rejected records as they are kept."""
         self.connection.execute(
             f"""
-            copy (
-                select
-                    '{self.source.name}' as source,
-                    rejected.* replace ({kept_of_rejected(self.settings)}),
-                    files.landed_at
-                from rejected
-                inner join files using (landing_file)
-                order by landing_file, line_number
-            ) to '{quoted(self.work)}/rejected.parquet'
+            create temp table set_aside as
+            select
+                '{self.source.name}' as source,
+                rejected.* replace ({kept_of_rejected(self.settings)}),
+                files.landed_at
+            from rejected
+            inner join files using (landing_file)
             """
         )
+
+    def write_set_aside(self) -> None:
+        """Write it to a file, if there is anything in it."""
+        if len(self.connection.table("set_aside")):
+            self.connection.execute(
+                f"""
+                copy (from set_aside order by landing_file, line_number)
+                to '{quoted(self.work)}/rejected.parquet'
+                """
+            )
 
     def write_events(self, events: str) -> None:
+        """Write the events of a relation, a file for each UTC day."""
+        query = f"""
+            select
+                events.* exclude (line_number, reject_text)
+                    replace (nullif(reject_reason, '') as reject_reason),
+                files.landed_at
+            from {events} as events
+            inner join files using (landing_file)
+        """
+        query += self.other_events(query)
         self.connection.execute(
             f"""
-            copy (
-                select
-                    events.* exclude (line_number, reject_text)
-                        replace (nullif(reject_reason, '') as reject_reason),
-                    files.landed_at
-                from {events} as events
-                inner join files using (landing_file)
-            ) to '{quoted(self.work)}/events' (
+            copy ({query}) to '{quoted(self.work)}/events' (
                 format parquet, compression zstd, partition_by (event_date),
                 filename_pattern '{self.id}_{{i}}'
             )
             """
         )
+
+    def other_events(self, query: str) -> str:
+        """Return SQL for what is written besides the events of the files, as `query` has them."""
+        return ""
 
     @property
     def written(self) -> str:
@@ -190,6 +196,10 @@ class _Load:
             "select * exclude (events_succeeded, events_with, events_wrong, new_fields) "
             "from profile"
         ).df()
+
+    def write_entry(self) -> None:
+        """Write what enters the ledger: a row for each file."""
+        self.connection.execute(f"copy profile to '{quoted(self.work)}/{self.id}.parquet'")
 
     def move_into_place(self) -> None:
         """Move what was written to raw/, the ledger's entry last: with it the load has happened."""

@@ -1,19 +1,67 @@
 """Landed files as the relation `landing`: file, line number, and the declared columns as text.
 
 What cannot even be read as a record goes to the table `rejected`, with its line and the reason.
+What is of another kind is counted in the table `others`, by file and the kind's place in KINDS.
 """
 
 import json
+from itertools import islice
 from pathlib import Path
 
 import duckdb
 import pandas as pd
 
 from orchestration.files import UnreadableFileError, quoted, without_wildcards
-from orchestration.ingestion.landed_file import LONGEST_LINE_BYTES, LandingFile, read_lines
+from orchestration.ingestion.landed_file import LONGEST_LINE_BYTES, LandingFile
+from orchestration.ingestion.records import read_records
+from orchestration.sources.others import KINDS, kind_of, sql_of_kind
 from orchestration.sources.source import Source, duckdb_type
 
 _LINES_AT_ONCE = 50_000
+
+
+def register_files(connection: duckdb.DuckDBPyConnection, files: list[LandingFile]) -> None:
+    """Make the tables `files`, and `rejected` and `others` for what is no event in them."""
+    listed = pd.DataFrame(
+        [
+            (str(file.path), file.name, file.size_bytes, file.modified_at.replace(tzinfo=None))
+            for file in files
+        ],
+        columns=["path", "landing_file", "size_bytes", "landed_at"],
+    ).astype({"landed_at": "datetime64[us]"})
+    connection.register("listed", listed)
+    connection.execute(
+        """
+        create temp table files as from listed;
+        create temp table rejected (
+            landing_file varchar, line_number bigint, reason varchar, text varchar,
+            event_at timestamp
+        );
+        create temp table others (landing_file varchar, kind integer, records bigint);
+        """
+    )
+
+
+def type_records(connection: duckdb.DuckDBPyConnection, source: Source, query: str) -> None:
+    """Make the table `typed` of what has landed, and put what is bad of it into `rejected`."""
+    connection.execute(
+        f"""
+        create temp table typed as {query};
+
+        insert into rejected
+        select
+            landing_file,
+            line_number,
+            reject_reason,
+            shortened(cast(to_json(reject_text) as varchar)),
+            case
+                when {source.time} between timestamp '2000-01-01'
+                    and cast(now() as timestamp) then {source.time}
+            end
+        from typed
+        where reject_reason <> '';
+        """
+    )
 
 
 def land_json(connection: duckdb.DuckDBPyConnection, source: Source, paths: list[Path]) -> None:
@@ -27,7 +75,8 @@ def land_json(connection: duckdb.DuckDBPyConnection, source: Source, paths: list
         select files.landing_file, null::bigint as line_number, records.* exclude (filename)
         from read_json(
             [{listed}], columns = {columns},
-            format = 'newline_delimited', filename = true, hive_partitioning = false,
+            format = 'newline_delimited', records = true, filename = true,
+            hive_partitioning = false,
             maximum_object_size = {LONGEST_LINE_BYTES // 2}
         ) as records
         inner join files on records.filename = files.path
@@ -36,12 +85,18 @@ def land_json(connection: duckdb.DuckDBPyConnection, source: Source, paths: list
 
 
 def land_lines(
-    connection: duckdb.DuckDBPyConnection, source: Source, files: list[LandingFile]
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    files: list[LandingFile],
+    most: int | None = None,
 ) -> list[tuple[str, str]]:
-    """Read JSON or CSV line by line; return the files that cannot be read, and why."""
+    """Read JSON or CSV line by line; return the files that cannot be read, and why.
+
+    Of each file no more than the first so many records, if `most` says how many.
+    """
     connection.execute(
         "create temp table lines "
-        "(landing_file varchar, line_number bigint, line varchar, problem varchar)"
+        "(landing_file varchar, line_number bigint, line varchar, problem varchar, kind integer)"
     )
     unreadable = []
     rows: list[tuple] = []
@@ -51,13 +106,13 @@ def land_lines(
         columns = ["landing_file", "line_number", "line", "problem"]
         frame = pd.DataFrame(rows, columns=columns, dtype=object).astype({"line_number": "int64"})
         connection.register("frame", frame)
-        connection.execute("insert into lines from frame")
+        connection.execute("insert into lines by name from frame")
         connection.unregister("frame")
         rows.clear()
 
     for file in files:
         try:
-            for number, line, problem in read_lines(file, source):
+            for number, line, problem in islice(read_records(file, source), most):
                 rows.append((file.name, number, line, problem))
                 size += len(line or "")
                 if len(rows) == _LINES_AT_ONCE or size > LONGEST_LINE_BYTES:
@@ -81,6 +136,11 @@ def land_lines(
                 then 'a field stands twice in the line'
         end where problem is null;
 
+        update lines set kind = {sql_of_kind("json_keys(line)", source)} where problem is null;
+
+        insert into others
+        select landing_file, kind, count(*) from lines where kind is not null group by all;
+
         insert into rejected
         select landing_file, line_number, problem, 'fields: ' || array_to_string(
             regexp_extract_all(left(line, 100000), '"({"|".join(source.structure)})"'), ' '
@@ -90,16 +150,19 @@ def land_lines(
         create or replace temp view landing as
         select
             landing_file, line_number, unnest(from_json(line, '{json.dumps(source.structure)}'))
-        from lines where problem is null;
+        from lines where problem is null and kind is null;
         """
     )
     return unreadable
 
 
 def land_parquet(
-    connection: duckdb.DuckDBPyConnection, source: Source, files: list[LandingFile]
+    connection: duckdb.DuckDBPyConnection,
+    source: Source,
+    files: list[LandingFile],
+    most: int | None = None,
 ) -> list[tuple[str, str]]:
-    """Read Parquet, whatever of the columns it has; return the files that cannot be read."""
+    """Read Parquet, whatever of the columns it has, likewise."""
     fields = ", ".join(f"{name} {duckdb_type(kind)}" for name, kind in source.structure.items())
     connection.execute(
         f"create or replace temp table landing (landing_file varchar, line_number bigint, {fields})"
@@ -108,9 +171,17 @@ def land_parquet(
     for file in files:
         path = quoted(without_wildcards(file.path))
         options = "file_row_number = true, hive_partitioning = false, binary_as_string = true"
-        relation = f"read_parquet('{path}', {options})"
+        relation = (
+            f"(from read_parquet('{path}', {options}) limit {'all' if most is None else most})"
+        )
         try:
             present = {row[0] for row in connection.execute(f"describe from {relation}").fetchall()}
+            if other := kind_of(present, source):
+                connection.execute(
+                    f"insert into others select ?, {KINDS.index(other)}, count(*) from {relation}",
+                    [file.name],
+                )
+                continue
             wanted = [name for name in source.structure if name in present]
             connection.execute(
                 f"""

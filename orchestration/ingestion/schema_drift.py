@@ -19,7 +19,9 @@ import pandas as pd
 from orchestration.files import UnreadableFileError, quoted, without_wildcards
 from orchestration.ingestion import ledger
 from orchestration.ingestion.landed_file import LandingFile, open_file
+from orchestration.ingestion.records import read_records
 from orchestration.settings import Settings
+from orchestration.sources.others import kind_of
 from orchestration.sources.source import Source, Structure
 
 _JUDGED = Path(__file__).with_suffix(".sql").read_text()
@@ -34,7 +36,7 @@ _HISTORY = """
 # A load of fewer events says nothing of the format.
 _HANDFUL = 30
 _LOADS_LOOKED_AT = 50
-_FILES_SAMPLED, _LINES_SAMPLED, _LINE_BYTES = 200, 20, 1024**2
+_FILES_SAMPLED, _RECORDS_SAMPLED, _LINE_BYTES = 200, 20, 1024**2
 _NAMES_A_LOAD, _NAMES_A_SOURCE = 50, 500
 # What has spaces or dashes in it may be anything that somebody wrote, and is not named.
 _NAME = re.compile(r"(?=.{1,60}$)[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
@@ -48,19 +50,19 @@ def new_fields(
 ) -> pd.DataFrame:
     """Return fields that are not read and that no load before had: columns landing_file, name.
 
-    Looked at are the first 20 lines of at most 200 files, and only where the declared structure
+    Looked at are the first 20 records of at most 200 files, and only where the declared structure
     goes: nothing within what is not read. A name must stand in two records, or it might be data.
     """
     found: Counter[str] = Counter()
     first: dict[str, str] = {}
     for file in files[:: -(-len(files) // _FILES_SAMPLED)]:
         try:
-            for names in _unread(connection, source, file):
+            for names in unread(connection, source, file):
                 found.update(names)
                 first |= {name: file.name for name in names if name not in first}
         except (UnreadableFileError, UnicodeDecodeError, csv.Error, duckdb.Error):
             continue  # whoever reads the whole file says what is wrong with it
-    names = {name for name, records in found.items() if records > 1 and _NAME.fullmatch(name)}
+    names = {name for name, records in found.items() if records > 1 and is_name(name)}
     if names:
         named = connection.execute(
             f"select unnest(new_fields) from ({_history(settings, source)})"
@@ -69,6 +71,11 @@ def new_fields(
         names = sorted(names - {name for (name,) in named})[:room]
     rows = [(first[name], name) for name in names]
     return pd.DataFrame(rows, columns=["landing_file", "name"], dtype="string")
+
+
+def is_name(name: str) -> bool:
+    """Whether it is a field's name, and no text that stands where one would be."""
+    return _NAME.fullmatch(name) is not None
 
 
 def judged_fields(
@@ -91,31 +98,30 @@ def _history(settings: Settings, source: Source, loads: int = 0) -> str:
     return f"{_HISTORY} union all by name from {ledger.relation(paths)}" if paths else _HISTORY
 
 
-def _unread(
+def unread(
     connection: duckdb.DuckDBPyConnection, source: Source, file: LandingFile
 ) -> Iterator[set[str]]:
     """Yield for each sampled record the names of fields that are not declared."""
     if file.format == ".parquet":
         relation = f"read_parquet('{quoted(without_wildcards(file.path))}')"
-        columns = connection.execute(f"describe from {relation}").fetchall()
+        columns = [name for name, *_ in connection.execute(f"describe from {relation}").fetchall()]
+    elif file.format == ".csv":
+        with open_file(file.path) as stream:
+            line = stream.readline(_LINE_BYTES).decode("utf-8-sig")
+        columns = [name.strip() for name in next(csv.reader(io.StringIO(line)), [])]
+    else:
+        query = source.query
+        for _, text, _ in islice(read_records(file, source), _RECORDS_SAMPLED):
+            try:
+                record = json.loads(text) if text and len(text) < _LINE_BYTES else None
+            except (json.JSONDecodeError, RecursionError):
+                continue
+            if isinstance(record, dict) and not kind_of(record, source):
+                yield set(_undeclared(record, source.structure, source, query))
+        return
+    if not kind_of(columns, source):
         # They are those of every row.
-        yield from [{name for name, *_ in columns} - source.structure.keys()] * 2
-        return
-    with open_file(file.path) as stream:
-        lines = [
-            line.decode("utf-8-sig").strip()
-            for line in islice(iter(lambda: stream.readline(_LINE_BYTES), b""), _LINES_SAMPLED)
-        ]
-    if file.format == ".csv":
-        header = next(csv.reader(io.StringIO(lines[0] if lines else "")), [])
-        yield from [{name.strip() for name in header} - source.structure.keys()] * 2
-        return
-    query = source.query
-    for line in lines:
-        try:
-            yield set(_undeclared(json.loads(line), source.structure, source, query))
-        except (json.JSONDecodeError, RecursionError):
-            continue
+        yield from [set(columns) - source.structure.keys()] * 2
 
 
 def _undeclared(

@@ -5,7 +5,11 @@ with profiles as (
     select *, true as is_now from profile
     union all by name
     select *, false as is_now from history
-    where regexp_extract(landing_file, '(\.[a-z]+)(\.gz|\.zst)?$', 1) = $format
+    -- A name without an ending is of JSON.
+    where
+        coalesce(
+            nullif(regexp_extract(landing_file, '(\.[a-z]+)(\.gz|\.zst)?$', 1), ''), '.json'
+        ) = $format
 ),
 
 loads as (

@@ -2,14 +2,22 @@
 
 from dataclasses import dataclass, field, replace
 
+from orchestration.sources.others import KINDS
+
 _FIELDS_NAMED = 12
+_KINDS_NAMED = 5
+_FILES_NAMED = 3
 
 
 @dataclass
 class Summary:
     """What a load did, or all loads of one source; `rejections` holds (file, line, reason).
 
-    `new_fields` names what is not read, and no load had before.
+    `others` holds (place in KINDS, records, file) of records that are of another kind and passed
+    over. `new_fields` names what is not read, and no load had before.
+
+    `files_again` counts files that were read again, since more is read of a record than before, and
+    `gone` those that could not be: each is told once.
 
     `rows_read` counts rows of LiteLLM's database, known ones too; None where none was asked.
     """
@@ -21,7 +29,10 @@ class Summary:
     rejections: list[tuple[str, int, str]] = field(default_factory=list)
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
+    others: list[tuple[int, int, str]] = field(default_factory=list)
     new_fields: list[str] = field(default_factory=list)
+    files_again: int = 0
+    gone: int = 0
     rows_read: int | None = None
 
     def __add__(self, later: "Summary") -> "Summary":
@@ -44,8 +55,19 @@ class Summary:
             lines += [f"{file} line {line}: {why}" for file, line, why in self.rejections[:3]]
             if self.rejected > 3:
                 lines.append(f"and {self.rejected - 3:,} more")
+        lines += self.of_other_kinds()
         if self.rows_read is not None:
             lines.append(f"{self.rows_read:,} rows of its database were read, known ones too")
+        if self.files_again:
+            lines.append(
+                f"{self.files_again:,} files taken in before were read again: more is read of a "
+                "record now"
+            )
+        if self.gone:
+            lines.append(
+                f"{self.gone:,} files taken in before are no longer in landing/: what they did not "
+                "tell then stays unknown"
+            )
         if self.new_fields:
             named = ", ".join(self.new_fields[:_FIELDS_NAMED])
             more = len(self.new_fields) - _FIELDS_NAMED
@@ -55,6 +77,26 @@ class Summary:
             lines.append(f"{file} cannot be read and is tried again next time: {why}")
         if len(self.unreadable) > 10:
             lines.append(f"and {len(self.unreadable) - 10:,} more cannot be read")
-        for file in self.ignored:
+        for file in self.ignored[:10]:
             lines.append(f"{file} is ignored: this is no kind of file that is read here")
+        if len(self.ignored) > 10:
+            lines.append(f"and {len(self.ignored) - 10:,} more are ignored")
         return "\n                      ".join(lines)
+
+    def of_other_kinds(self) -> list[str]:
+        """Say of each kind that was passed over what it is, in a line."""
+        kinds: dict[str, list[tuple[int, str]]] = {}
+        for place, records, file in self.others:
+            told = f"{KINDS[place].name}: {KINDS[place].advice}"
+            kinds.setdefault(told, []).append((records, file))
+        lines = []
+        for told, found in list(kinds.items())[:_KINDS_NAMED]:
+            files = list(dict.fromkeys(file for _, file in found))
+            named = ", ".join(files[:_FILES_NAMED])
+            if len(files) > _FILES_NAMED:
+                named += f" and {len(files) - _FILES_NAMED:,} more files"
+            records = sum(records for records, _ in found)
+            lines.append(f"passed over {records:,} records in {named}, which are {told}")
+        if len(kinds) > _KINDS_NAMED:
+            lines.append(f"and records of {len(kinds) - _KINDS_NAMED:,} other kinds")
+        return lines

@@ -7,12 +7,23 @@ create or replace temp macro given(x) as case
     else nullif(trim(x), '')
 end;
 
--- ISO 8601, with a zone or in UTC, or seconds since 1970. A decimal would cost more than all the
--- rest of reading a record; a double tells microseconds for a century to come.
+-- Microseconds of a number that counts seconds since 1970, or milli-, micro- or nanoseconds: as
+-- seconds the smallest of these would be after the year 5000.
+create or replace temp macro as_microseconds(n) as case
+    when abs(n) < 1e11 then n * 1000000
+    when abs(n) < 1e14 then n * 1000
+    when abs(n) < 1e17 then n
+    else n / 1000
+end;
+
+-- ISO 8601, with a zone or in UTC, or a number. A decimal would cost more than all the rest of
+-- reading a record; a double tells microseconds for a century to come.
 create or replace temp macro as_time(x) as coalesce(
     -- The cast to timestamp would read Z, but leave out +02:00.
     case when ends_with(x, 'Z') then try_cast(x as timestamp) end,
-    make_timestamp(try_cast(round(try_cast(given(x) as double) * 1000000) as bigint)),
+    make_timestamp(try_cast(round(
+        list_transform([try_cast(given(x) as double)], lambda n: as_microseconds(n))[1]
+    ) as bigint)),
     cast(try_cast(given(x) as timestamptz) as timestamp)
 );
 

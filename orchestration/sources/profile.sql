@@ -29,6 +29,10 @@ wrong as (
     group by landing_file
 ),
 
+others_by_file as (
+    select landing_file, sum(records) as others from others group by landing_file
+),
+
 new_fields as (
     select landing_file, list(name order by name) as new_fields from unknown group by landing_file
 )
@@ -36,12 +40,14 @@ new_fields as (
 select
     '{load_id}' as load_id,
     '{source}' as source,
+    {reading} as reading,
     landing_file,
     size_bytes,
     landed_at,
     coalesce(accepted, 0) + coalesce(rejected, 0) as events_received,
     coalesce(accepted, 0) as events_accepted,
     coalesce(rejected, 0) as events_rejected,
+    cast(coalesce(others, 0) as bigint) as records_of_other_kinds,
     coalesce(without_key, 0) as events_without_key,
     first_at as first_event_at,
     last_at as last_event_at,
@@ -54,6 +60,7 @@ select
 from files
 left join good using (landing_file)
 left join bad using (landing_file)
+left join others_by_file using (landing_file)
 left join wrong using (landing_file)
 left join new_fields using (landing_file)
 order by landing_file

@@ -23,6 +23,14 @@ class Source:
     SQL condition `succeeded` holds. Rows for which `counted` does not hold are no events, but
     context that other events need.
 
+    `marks` are fields that stand together in any record of the source, whatever else is in it: by
+    them it is known from what else may land there, see others.py.
+
+    `reading` goes up whenever more is read of a record than before: what was taken in with less is
+    read again where it is still there.
+
+    `shown` has the SQL of what a person is shown of a request, besides its time and key.
+
     Attributes, a list of keys and values, are named as new where they begin with
     `attributes_of_use`. `database_folder` is where in landing/ that lies which is read of a
     database of the source's own.
@@ -30,17 +38,20 @@ class Source:
 
     folder: Path
     structure: dict[str, Structure]
+    marks: tuple[str, ...]
     key: str
     time: str
     tokens: tuple[str, ...]
     people: tuple[str, ...]
     succeeded: str
     needed: dict[str, str]
+    shown: dict[str, str]
     people_names: tuple[str, ...] = ()
     counted: str = "true"
     formats: tuple[str, ...] = JSON
     attributes_of_use: str | None = None
     database_folder: str | None = None
+    reading: int = 1
 
     @property
     def name(self) -> str:
@@ -64,6 +75,7 @@ class Source:
                 events=events,
                 load_id=load_id,
                 source=self.name,
+                reading=self.reading,
                 counted=self.counted,
                 succeeded=self.succeeded,
                 needed=", ".join(needed),

@@ -71,6 +71,18 @@ def query_of_live_days(settings: Settings, source: Source) -> str:
     """
 
 
+def query_of_days_in_raw(settings: Settings, source: Source) -> str:
+    """Return the source's query without the events of days that have left raw/.
+
+    That is for files that are read again: what retention has removed of them was counted.
+    """
+    through = archived_through(settings)
+    if not through:
+        return source.query
+    last_day = local_date(settings, "event_date + interval '23:59:59'")
+    return f"select * from ({source.query}) where ({last_day} < date '{through}') is not true"
+
+
 def kept_of_rejected(settings: Settings) -> str:
     """Write the SQL for what raw/rejected keeps of a record, in place of its columns.
 

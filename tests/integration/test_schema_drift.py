@@ -114,7 +114,8 @@ CHANGED = [
     ("gateway", ["model"], {}, "model is missing"),
     ("gateway", [], {"model": {"name": "gpt-4o"}}, "model is not text"),
     ("gateway", [], {"request_id": ["r"]}, "request_id is not text"),
-    ("gateway", [], {"requested_at": 1762000000_000}, "requested_at is in the future"),
+    ("gateway", [], {"user_id": {"id": "u"}}, "user_id is not text"),
+    ("gateway", [], {"requested_at": "tomorrow"}, "requested_at is not a time"),
     ("gateway", [], {"input_tokens": {"text": 10}}, "input_tokens is not a number"),
     ("litellm", ["startTime"], {}, "startTime is missing"),
     ("litellm", [], {"model": ["gpt-4o"]}, "model is not text"),
@@ -160,7 +161,7 @@ def test_a_field_that_every_event_must_have(
 NEEDED = [
     ("gateway", ["input_tokens"], {}, "input_tokens"),
     ("gateway", ["output_tokens"], {"completion_tokens": 5}, "output_tokens"),
-    ("gateway", [], {"user_id": {"id": "u"}}, "user_id"),
+    ("gateway", [], {"user": {"id": "u"}, "user_id": None}, "user_id"),
     ("gateway", ["session_id"], {}, "session_id"),
     ("gateway", ["response_time_ms"], {"response_time_s": 1}, "response_time_ms"),
     ("litellm", ["completion_tokens"], {}, "completion_tokens"),

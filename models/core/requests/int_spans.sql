@@ -1,4 +1,4 @@
-{{ config(materialized='view') }}
+-- A table: its traces are followed once, and read several times.
 
 with event_dates as (
 
@@ -414,16 +414,10 @@ final as (
         -- ids
         call_id,
         'otel' as source,
-        'span' as teller,
-        {{ provider_response_id('response_id') }} as response_id,
-        case
-            when is_cache_hit then []
-            else
-                list_filter(
-                    [{{ provider_response_id('response_id') }}, litellm_call_id],
-                    lambda id: id is not null
-                )
-        end as response_ids,
+        -- Two SDKs may tell of one call, one does not tell of it twice.
+        concat('span of ', scope_name) as teller,
+        response_id,
+        case when is_cache_hit then [] else response_ids end as response_ids,
         trace_id,
         -- Whatever happens under one trace answers one thing that a user asked.
         trace_id as prompt_id,
@@ -444,16 +438,8 @@ final as (
                 then 'health check'
         end as not_by_a_person,
 
-        -- text; frameworks tell their own name where that of the provider belongs
-        case
-            when
-                lower(provider) not in (
-                    'gcp.vertex.agent', 'strands-agents', 'langchain', 'langgraph', 'crewai',
-                    'llamaindex', 'autogen', 'haystack', 'spring_ai', 'microsoft.agent_framework',
-                    'unknown', '_other'
-                )
-                then provider
-        end as provider,
+        -- text
+        provider,
         coalesce(model, 'unknown') as model,
         requested_model,
         operation,

@@ -19,11 +19,15 @@ renamed as (
     select
         -- ids
         trace_id || '-' || span_id as call_id,
+        'otel' as source,
         trace_id,
         span_id,
         parent_span_id,
-        response_id,
-        litellm_call_id,
+        {{ provider_response_id('response_id') }} as response_id,
+        list_filter(
+            [{{ provider_response_id('response_id') }}, litellm_call_id],
+            lambda id: id is not null
+        ) as response_ids,
 
         -- who: as the span tells it, and as what sent it does
         user_id as owner_id,

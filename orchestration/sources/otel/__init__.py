@@ -23,6 +23,7 @@ SOURCE = Source(
             }
         ]
     },
+    marks=("resourceSpans",),
     key="span_id",
     time="started_at",
     tokens=("input_tokens", "prompt_tokens", "output_tokens", "completion_tokens"),
@@ -40,4 +41,14 @@ SOURCE = Source(
     },
     counted="is_genai",
     attributes_of_use="gen_ai.usage.",
+    shown={
+        "user": "coalesce(user_id, end_user)",
+        "provider": "coalesce(provider_name, system)",
+        "model": "coalesce(response_model, request_model)",
+        "input": "coalesce(input_tokens, prompt_tokens)",
+        "output": "coalesce(output_tokens, completion_tokens)",
+        "status": "case when status_code in ('2', 'STATUS_CODE_ERROR') then 'failure' "
+        "else 'success' end",
+    },
+    reading=2,
 )
