@@ -70,6 +70,7 @@ forget: $(RUNNING) ## Remove a person from everything, and prove it: USER=their-
 
 # A path is taken as it is: nothing that looks like make's in it means anything.
 override FILE := $(if $(filter command%,$(origin FILE)),$(value FILE))
+inspect: export FILE := $(FILE)
 inspect: $(RUNNING) ## Say what a log of yours would be taken for, and take nothing in: FILE=path
 	@$(BIN)/python -m orchestration inspect --file "$$FILE"
 

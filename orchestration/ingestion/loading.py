@@ -99,7 +99,7 @@ class Load:
 
     def others(self) -> list[tuple[int, int, str]]:
         """Return what was passed over, as a summary has it."""
-        query = "select kind, records, landing_file from others order by all"
+        query = "select kind, records, landing_file from others order by kind, landing_file"
         return self.connection.execute(query).fetchall()
 
     def clear(self) -> None:

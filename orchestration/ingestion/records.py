@@ -1,5 +1,6 @@
 """The records of a landed file, one by one, where DuckDB cannot read it by itself."""
 
+import codecs
 import csv
 import io
 import json
@@ -19,6 +20,7 @@ _CHUNK_BYTES = 1024 * 1024
 csv.field_size_limit(LONGEST_LINE_BYTES)
 # A whole string, a bracket, or the beginning of a string whose end is not there yet.
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|["{}\[\]]', re.DOTALL)
+_SPACE = b" \t\r\n,"
 _NO_OBJECT = "the line is not a JSON object"
 
 
@@ -42,9 +44,10 @@ def _json_lines(stream: BinaryIO) -> Iterator[Record]:
     # One byte more than allowed: so a line that is too long shows by having no end.
     while line := stream.readline(LONGEST_LINE_BYTES + 1):
         number += 1
+        if number == 1:
+            line = line.removeprefix(codecs.BOM_UTF8)
         if is_first and line.strip():
             is_first = False
-            line = line.removeprefix(b"\xef\xbb\xbf")
             if line.lstrip().startswith(b"["):
                 yield from _json_objects(stream, line, number)
                 return
@@ -131,8 +134,9 @@ def _json_objects(stream: BinaryIO, buffer: bytes, number: int) -> Iterator[Reco
 
 def _between(text: bytes, number: int) -> Iterator[Record]:
     """Tell of what stands between objects besides commas."""
-    if text.strip(b" \t\r\n,"):
-        yield number, None, _NO_OBJECT
+    if between := text.strip(_SPACE):
+        before = text.partition(between)[0]
+        yield number + before.count(b"\n"), None, _NO_OBJECT
 
 
 def _csv_rows(stream: BinaryIO, source: Source) -> Iterator[Record]:

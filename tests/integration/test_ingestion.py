@@ -534,17 +534,21 @@ NAMES = (
 )
 
 
+def printable(name: str) -> str:
+    return name.replace("\n", " ")
+
+
 @pytest.mark.parametrize("bad", ["", "\n{bad"], ids=["by DuckDB alone", "line by line"])
 def test_a_file_may_have_any_name(warehouse: Warehouse, bad: str) -> None:
     for name in NAMES:
-        warehouse.write(f"gateway/{name}", gateway(name) + bad)
+        warehouse.write(f"gateway/{name}", gateway(printable(name)) + bad)
     made = parquet("select 'r' as request_id, now() as requested_at, 'p' provider, 'gpt-4o' model")
     for name in NAMES[:4] + NAMES[-1:]:
         warehouse.write(f"gateway/{name.replace('.jsonl', '.parquet')}", made)
     warehouse.ingest()
     found = rows(warehouse, columns="landing_file, request_id, model")
     assert sorted(found) == sorted(
-        [(f"gateway/{name}", name, "gpt-4o") for name in NAMES]
+        [(f"gateway/{name}", printable(name), "gpt-4o") for name in NAMES]
         + [
             (f"gateway/{name.replace('.jsonl', '.parquet')}", "r", "gpt-4o")
             for name in NAMES[:4] + NAMES[-1:]
@@ -553,7 +557,7 @@ def test_a_file_may_have_any_name(warehouse: Warehouse, bad: str) -> None:
 
 
 def test_what_is_not_read_is_ignored_and_named(warehouse: Warehouse) -> None:
-    unknown = ["a.JSONL", "a.jsonl.bz2", "a.txt", "a.xlsx", "noending"]
+    unknown = ["a.JSONL", "a.jsonl.bz2", "a.txt", "a.xlsx", "a.json~"]
     for name in [*unknown, ".a.jsonl", "a.jsonl.tmp", "a.jsonl.gz.part", ".rsync/a.jsonl"]:
         warehouse.write(f"gateway/{name}", gateway())
     warehouse.write("otel/a.csv", "only the general format is read as CSV")

@@ -18,7 +18,6 @@ final as (
         count(distinct user_id) filter (where {{ is_person('user_id') }}) as active_users,
         cast(sum(total_tokens) as bigint) as total_tokens,
         sum(cost_usd) as cost_usd,
-        {{ count_not_told() }},
         count(distinct prompt_id) as prompts
     from requests
     group by usage_date, requests_version, usage_hour, ai_service
