@@ -153,7 +153,9 @@ def test_the_table_and_the_same_rows_as_a_file_publish_the_same(
     summary = night(warehouse)
     assert (summary.rows_read, summary.files, summary.accepted) == (500, 3, 500)
     assert "500 rows of its database were read" in summary.sentence()
-    from_table = raw(warehouse)
+    # What LiteLLM hands to its database does not tell when that will have changed.
+    told = "* exclude (landing_file, landed_at, updated_at, is_settled)"
+    from_table = raw(warehouse, told)
     warehouse.build()
     warehouse.publish()
     assert warehouse.published("select count(*) from core.fct_requests") == [(500,)]
@@ -180,7 +182,7 @@ def test_the_table_and_the_same_rows_as_a_file_publish_the_same(
     (warehouse.home / "warehouse.duckdb").unlink()
     warehouse.write("litellm/rows.jsonl", "\n".join(map(json.dumps, recorded)))
     warehouse.rebuild()
-    assert raw(warehouse) == from_table
+    assert raw(warehouse, told) == from_table
     assert {n: warehouse.published(f"from {n} order by all") for n in tables} == figures
 
 

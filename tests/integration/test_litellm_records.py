@@ -95,6 +95,16 @@ RECORDS = {
         litellm(cost_finalized=True, cost_breakdown={"total_cost": 0.5}),
         {"is_cost_final": True, "response_cost_usd": 0.5},
     ),
+    "a row as it was written": (
+        row(created_at="2025-11-01 12:00:00", updated_at="2025-11-01 12:00:00.5"),
+        {"is_settled": False},
+    ),
+    "and settled": (
+        row(created_at="2025-11-01 12:00:00", updated_at="2025-11-01 13:00:00"),
+        {"is_settled": True},
+    ),
+    "corrected": (row(updated_at="2025-11-01 13:00:00"), {"is_settled": True}),
+    "neither": (row(), {"is_settled": False}),
     "an experiment": (
         litellm(metadata={"is_silent_experiment": True}),
         {"is_silent_experiment": True, "internal_call_origin": None},

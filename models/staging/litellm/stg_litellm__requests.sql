@@ -223,7 +223,7 @@ renamed as (
                 then completion_started_at
         end as first_token_at,
         ended_at as completed_at,
-        updated_at,
+        case when is_settled then updated_at end as updated_at,
         landed_at,
         landing_file,
         event_date

@@ -9,8 +9,9 @@ SOURCE = Source(
     Path(__file__).parent,
     text("id", "request_id", "litellm_call_id", "session_id", "call_type", "cache_hit")
     | text("status", "custom_llm_provider", "startTime", "endTime", "completionStartTime")
-    | text("updated_at", "cost_finalized", "model", "model_group", "user", "team_id", "end_user")
-    | text("prompt_tokens", "completion_tokens", "total_tokens", "response_cost", "spend")
+    | text("created_at", "updated_at", "cost_finalized", "model", "model_group", "user", "team_id")
+    | text("end_user", "prompt_tokens", "completion_tokens", "total_tokens")
+    | text("response_cost", "spend")
     | {
         "metadata": "JSON",
         "error_information": text("error_code", "error_class"),

@@ -151,6 +151,10 @@ select
     as_time("completionStartTime") as completion_started_at,
     as_time("endTime") as ended_at,
     as_time(updated_at) as updated_at,
+    -- Both are told of each row, and by clocks that may be a little apart.
+    coalesce(
+        as_time(updated_at) > as_time(created_at) + interval 1 second, updated_at is not null
+    ) as is_settled,
     as_flag(cost_finalized) as is_cost_final,
     word(call_type) as call_type,
     word(told_status) as status,

@@ -16,13 +16,14 @@ FOLDER = "litellm/LiteLLM_SpendLogs"
 _ROWS = Path(__file__).with_name("spend_logs.sql").read_text()
 # These came with later versions of LiteLLM; without metadata there are no tokens to report.
 _LATER_COLUMNS = {
-    *("session_id", "status", "litellm_call_id", "updated_at", "model_group", "total_tokens")
+    *("session_id", "status", "litellm_call_id", "model_group", "total_tokens"),
+    *("created_at", "updated_at"),
 }
 _COLUMNS = (
     *("request_id", "litellm_call_id", "session_id", "call_type", "cache_hit", "status", "model"),
     *("model_group", "custom_llm_provider", "startTime", "completionStartTime", "endTime"),
-    *("updated_at", "user", "end_user", "team_id", "prompt_tokens", "completion_tokens"),
-    *("total_tokens", "spend", "metadata"),
+    *("created_at", "updated_at", "user", "end_user", "team_id", "prompt_tokens"),
+    *("completion_tokens", "total_tokens", "spend", "metadata"),
 )
 # The fields of metadata that records.sql reads, and those within them. The other columns, and the
 # other fields, may hold prompts and answers.
