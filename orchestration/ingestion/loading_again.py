@@ -72,16 +72,21 @@ class LoadAgain(Load):
         return f"union all from replaced where {_IS_KEPT}"
 
     def set_bad_aside(self) -> None:
-        """Add what was rejected in files that are not read again."""
+        """Leave out what is archived, and add what was rejected in files that are not read again."""
+        self.connection.execute(
+            f"""
+            delete from rejected using files
+            where
+                rejected.landing_file = files.landing_file
+                and {is_archived(self.settings, "coalesce(event_at, files.landed_at)")}
+            """
+        )
         super().set_bad_aside()
         path = ledger.rejected_of_load(self.settings, self.replaced)
         before = f"'{quoted(without_wildcards(path))}'" if path.exists() else "set_aside limit 0"
         self.connection.execute(
             f"""
             create temp table replaced_rejected as from {before};
-
-            delete from set_aside
-            where {is_archived(self.settings, "coalesce(event_at, landed_at)")};
 
             insert into set_aside by name from replaced_rejected
             where {_IS_KEPT} or contains(reason, '{PAST_RETENTION}')
