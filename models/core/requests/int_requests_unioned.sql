@@ -67,6 +67,7 @@ told as (
         coalesce(cache_read_tokens, 0) + coalesce(cache_write_tokens, 0) as cache_tokens,
         coalesce(reasoning_tokens, 0) as thought_tokens,
         total_tokens - input_tokens - output_tokens as beyond_input_and_output,
+        coalesce(cache_read_tokens, cache_write_tokens, reasoning_tokens) is null as tells_no_part,
         coalesce(
             input_tokens, output_tokens, total_tokens,
             cache_read_tokens, cache_write_tokens, reasoning_tokens
@@ -93,6 +94,8 @@ settled as (
                     'thought_tokens', 'cache_tokens', 'output_tokens', 'reasoning_tokens_are'
                 ) }}
                 then thought_tokens
+            -- What is neither told as input nor as output came out: thoughts, mostly.
+            when tells_no_part and beyond_input_and_output > 0 then beyond_input_and_output
             else 0
         end as all_output_tokens
     from told
@@ -122,7 +125,7 @@ disjoint_tokens as (
             input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens,
             total_tokens, cache_tokens_are, reasoning_tokens_are, cache_tokens, thought_tokens,
             beyond_input_and_output, all_input_tokens, all_output_tokens, cache_read, cache_write,
-            thought
+            thought, tells_no_part
         ),
         case when has_usage then all_input_tokens - cache_read - cache_write end
             as input_uncached_tokens,
