@@ -124,7 +124,10 @@ renamed as (
             -- LiteLLM's table cuts times to milliseconds, its payloads do not.
             when is_failure
                 then coalesce(litellm_call_id, request_id) || '/' || epoch_ms(started_at)
-            when litellm_call_id is not null then litellm_call_id
+            -- A call of several models, or of several prompts, has an answer of each, and all bear
+            -- the call's id; so do the turns of a call that LiteLLM runs tools for.
+            when litellm_call_id is not null
+                then concat_ws('/', litellm_call_id, case when not is_cache_hit then answer_id end)
             else bare_id || '/' || epoch_ms(started_at)
         end as call_id,
         'litellm' as source,
