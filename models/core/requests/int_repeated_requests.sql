@@ -64,6 +64,10 @@ merged as (
         {%- endfor %}
         arg_min(is_part_cut, precedence) filter (where has_usage) as is_part_cut,
         arg_min(user_id, precedence) filter (where user_name is not null) as named_user_id,
+        -- Who knows that no person asked goes before who does not.
+        arg_min(user_id, precedence) filter (
+            where starts_with(user_id, '(') and not starts_with(user_id, '(service) ')
+        ) as no_persons_user_id,
         -- A session that is beyond doubt goes before one that may be made up.
         arg_min(reported_session_id, (is_session_id_doubtful, precedence)) as reported_session_id,
         bool_and(is_session_id_doubtful) filter (where reported_session_id is not null)
@@ -78,9 +82,13 @@ merged as (
 final as (
 
     select
-        * exclude (named_user_id)
-        -- A client may know the user by another id: that one's name is not this one's.
-        replace (case when named_user_id = user_id then user_name end as user_name)
+        * exclude (named_user_id, no_persons_user_id)
+        replace (
+            coalesce(no_persons_user_id, user_id) as user_id,
+            -- A client may know the user by another id: that one's name is not this one's.
+            case when named_user_id = coalesce(no_persons_user_id, user_id) then user_name end
+                as user_name
+        )
     from merged
 
 )
