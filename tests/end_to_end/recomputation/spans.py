@@ -1,0 +1,280 @@
+"""Spans: which of those that are nested is the request, and what each tells."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+
+from recomputation.events import Event
+from recomputation.names import model_name, provider_name
+from recomputation.tokens import BESIDE, WITHIN, Told, disjoint
+from recomputation.values import (
+    EPOCH,
+    MICROSECOND,
+    Row,
+    after,
+    count,
+    first,
+    identifier,
+    money,
+    text,
+)
+from recomputation.who import user_of
+
+# Under which names senders tell the same, the surest first.
+INPUTS = ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.token_count.prompt")
+INPUTS += ("ai.usage.inputTokens", "ai.usage.promptTokens", "llm.usage.prompt_tokens")
+OUTPUTS = ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens")
+OUTPUTS += ("llm.token_count.completion", "ai.usage.outputTokens", "ai.usage.completionTokens")
+OUTPUTS += ("llm.usage.completion_tokens",)
+READ = ("gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.cache_read_input_tokens")
+READ += ("gen_ai.usage.input_tokens.cached", "llm.token_count.prompt_details.cache_read")
+READ += ("ai.usage.cachedInputTokens", "gen_ai.usage.cache_read_tokens")
+WRITE = ("gen_ai.usage.cache_write.input_tokens", "gen_ai.usage.cache_creation.input_tokens")
+WRITE += ("gen_ai.usage.cache_creation_input_tokens",)
+WRITE += ("llm.token_count.prompt_details.cache_write",)
+THOUGHT = ("gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.reasoning_tokens")
+THOUGHT += ("gen_ai.usage.output_tokens.reasoning", "ai.usage.reasoningTokens")
+THOUGHT += ("llm.token_count.completion_details.reasoning",)
+THOUGHT_BESIDE = ("gen_ai.usage.experimental.reasoning_tokens",)
+TOTAL = ("gen_ai.usage.total_tokens", "llm.token_count.total", "llm.usage.total_tokens")
+TOTAL += ("ai.usage.totalTokens",)
+ANSWERED = ("gen_ai.response.model", "ai.response.model", "llm.model_name")
+ASKED = ("gen_ai.request.model", "ai.model.id", "llm.request.model")
+PROVIDER = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
+PROVIDER += ("ai.model.provider",)
+USER = ("user.id", "enduser.id", "metadata.user_api_key_user_id", "langfuse.user.id")
+USER += ("mlflow.trace.user", "traceloop.association.properties.user_id")
+USER += ("ai.telemetry.metadata.userId", "user.email")
+SESSION = ("session.id", "gen_ai.conversation.id", "langfuse.session.id", "mlflow.trace.session")
+SESSION += ("traceloop.association.properties.session_id", "ai.telemetry.metadata.sessionId")
+SESSION += ("gcp.vertex.agent.session_id",)
+COST = ("gen_ai.cost.total_cost", "gen_ai.usage.total_cost", "gen_ai.usage.cost", "operation.cost")
+COST += ("llm.cost.total",)
+CALL_ID = ("litellm_call_id", "litellm.call_id", "metadata.litellm_call_id")
+
+CLAUDE_CODE = "com.anthropic.claude_code"
+# Scopes whose input leaves the cache out.
+CACHE_BESIDE = ("opentelemetry.instrumentation.bedrock",)
+# Known not to be requests, unless they alone tell usage.
+NO_CALLS = {"invoke_agent", "create_agent", "execute_tool", "invoke_workflow", "plan"}
+NO_CALLS |= {"retrieval", "evaluation", "fetch_response", "agent", "tool"}
+
+
+@dataclass
+class Span:
+    """A span as it landed; `own` are its attributes as text."""
+
+    landed: Row
+    trace: str
+    id: str
+    parent: str | None
+    name: str
+    scope: str
+    start: datetime
+    end: datetime
+    failed: bool
+    chunks: list[int]
+    own: Row
+    resource: Row
+    ancestors: list["Span"] = field(default_factory=list)  # the nearest first
+    below: list["Span"] = field(default_factory=list)
+
+    def known(self, *names: str) -> str | None:
+        """The first of these names that is given."""
+        return first(*(self.own.get(name) for name in names))
+
+    def known_around(self, *names: str) -> str | None:
+        """On the span, else on the nearest span above, else on the resource."""
+        around = [self.own, *(span.own for span in self.ancestors), self.resource]
+        return first(*(of.get(name) for of in around for name in names))
+
+    @property
+    def operation(self) -> str | None:
+        return self.known("gen_ai.operation.name")
+
+    @property
+    def model(self) -> str | None:
+        return self.known(*ANSWERED, *ASKED)
+
+    @property
+    def is_claude_code(self) -> bool:
+        return self.scope.startswith(CLAUDE_CODE)
+
+    @cached_property
+    def told(self) -> Told:
+        bare = self.is_claude_code
+        provider = provider_name(self.known(*PROVIDER))
+        thought, beside = self.known(*THOUGHT), self.known(*THOUGHT_BESIDE)
+        cache_is_beside = bare or self.scope in CACHE_BESIDE
+        return Told(
+            count(self.known(*INPUTS, *(["input_tokens"] if bare else []))),
+            count(self.known(*READ, *(["cache_read_tokens"] if bare else []))),
+            count(self.known(*WRITE, *(["cache_creation_tokens"] if bare else []))),
+            count(self.known(*OUTPUTS, *(["output_tokens"] if bare else []))),
+            count(first(thought, beside)),
+            count(self.known(*TOTAL)),
+            BESIDE if cache_is_beside else WITHIN,
+            BESIDE if (beside and not thought) or provider == "x-ai" else WITHIN,
+        )
+
+    @property
+    def tells_usage(self) -> bool:
+        told = self.told
+        return self.name != "raw_gen_ai_request" and first(told.inputs, told.outputs) is not None
+
+    @property
+    def total(self) -> int:
+        return sum(disjoint(self.told)[0])
+
+    @property
+    def is_genai(self) -> bool:
+        return bool(self.operation or self.model or self.tells_usage)
+
+    @property
+    def may_be_a_request(self) -> bool:
+        """Taken by itself."""
+        if self.tells_usage:
+            return True
+        no_call = self.operation in NO_CALLS or self.name == "raw_gen_ai_request"
+        return self.model is not None and not no_call
+
+    def nearest_below(self) -> Iterator["Span"]:
+        """The nearest spans below that tell usage."""
+        for span in self.below:
+            if span.tells_usage:
+                yield span
+            else:
+                yield from span.nearest_below()
+
+    def has_requests_below(self) -> bool:
+        return any(
+            span.tells_usage
+            or (not self.tells_usage and span.may_be_a_request)
+            or span.has_requests_below()
+            for span in self.below
+        )
+
+
+def values(attributes: Iterable[Row]) -> Row:
+    return {one["key"]: text(next(iter(one["value"].values()), None)) for one in attributes}
+
+
+def spans_of(batch: Row, landed: Row) -> Iterator[Span]:
+    """The spans of an export batch."""
+    for resource in batch["resourceSpans"]:
+        of_resource = values(resource.get("resource", {}).get("attributes", []))
+        for scope in resource["scopeSpans"]:
+            for span in scope["spans"]:
+                start, end = (int(span[f"{name}TimeUnixNano"]) for name in ("start", "end"))
+                yield Span(
+                    landed={**landed, "text": repr(span)},
+                    trace=span["traceId"],
+                    id=span["spanId"],
+                    parent=text(span.get("parentSpanId")),
+                    name=span.get("name", ""),
+                    scope=scope.get("scope", {}).get("name", ""),
+                    start=EPOCH + start // 1000 * MICROSECOND,
+                    end=EPOCH + end // 1000 * MICROSECOND,
+                    failed=str(span.get("status", {}).get("code")) in ("2", "STATUS_CODE_ERROR"),
+                    chunks=[
+                        int(event["timeUnixNano"]) - start
+                        for event in span.get("events", [])
+                        if event["name"] == "gen_ai.content.completion.chunk"
+                    ],
+                    own=values(span.get("attributes", [])),
+                    resource=of_resource,
+                )
+
+
+def nest(spans: list[Span]) -> None:
+    """Tell each span which are above and below it, however late and often they came."""
+    by_id: dict[tuple[str, str], Span] = {}
+    for span in sorted(spans, key=lambda one: (one.landed["landed_at"], one.landed["text"])):
+        by_id[span.trace, span.id] = span
+    below: dict[tuple[str, str], list[Span]] = defaultdict(list)
+    for span in by_id.values():
+        if span.parent:
+            below[span.trace, span.parent].append(span)
+    for span in spans:
+        span.below = below[span.trace, span.id]
+        above = by_id.get((span.trace, span.parent))
+        while above and above not in span.ancestors:
+            span.ancestors.append(above)
+            above = by_id.get((above.trace, above.parent))
+
+
+def told_by_the_trace(spans: list[Span], *names: str) -> dict[str, str]:
+    """By trace: what its spans tell, if they tell but one."""
+    told = defaultdict(set)
+    for span in spans:
+        told[span.trace].add(span.known(*names))
+    return {
+        trace: one
+        for trace, found in told.items()
+        for one in found
+        if len(found - {None}) == 1
+        if one
+    }
+
+
+def otel_events(spans: list[Span], gateways: Iterable[str]) -> Iterator[Event]:
+    """The events that spans are. Those about something else only say whose the others are."""
+    nest(spans)
+    users, sessions = told_by_the_trace(spans, *USER), told_by_the_trace(spans, *SESSION)
+    for span in spans:
+        if span.is_genai:
+            yield otel_event(span, gateways, users.get(span.trace), sessions.get(span.trace))
+
+
+def otel_event(
+    span: Span, gateways: Iterable[str], user_of_trace: str | None, session_of_trace: str | None
+) -> Event:
+    known = span.known
+    wait = known("gen_ai.response.time_to_first_chunk")
+    wait_ms = float(wait) * 1000 if wait else min(span.chunks) / 10**6 if span.chunks else None
+    failed = known("error.type") is not None or span.failed
+    base = known("gen_ai.openai.api_base")
+    address = f"{known('server.address')}:{known('server.port')}"
+    if not known("server.address") and base:
+        address = base.partition("://")[2].partition("/")[0]
+    tokens, was_cut = disjoint(span.told)
+    is_sum = span.has_requests_below()
+    is_request = span.may_be_a_request and not is_sum
+    below = sum(child.total for child in span.nearest_below())
+    response_id = identifier(known("gen_ai.response.id"))
+    provider = known(*PROVIDER)
+    owner = span.known_around(*USER) or user_of_trace
+    owner = owner or known("gen_ai.user")
+    return Event(
+        source="otel",
+        teller="span",
+        call_id=f"{span.trace}-{span.id}",
+        response_id=response_id,
+        witnesses=frozenset({response_id, identifier(known(*CALL_ID))} - {None}),
+        prompt_id=span.trace,
+        session_id=span.known_around(*SESSION) or session_of_trace,
+        user_id=user_of(owner, None, None, None),
+        user_name=span.known_around("user.name"),
+        end_user_id=None,
+        team_id=None,
+        provider=provider_name(provider),
+        model=model_name(provider, span.model) or "unknown",
+        asked=frozenset({known(*ASKED)} - {None}),
+        status="failure" if failed else "success",
+        error_type=known("error.type") if failed else None,
+        is_cache_hit=False,
+        tokens=tokens,
+        was_cut=was_cut,
+        reported_cost_usd=money(known(*COST)),
+        requested_at=span.start,
+        first_token_at=after(span.start, wait_ms),
+        completed_at=span.end,
+        left_out_as=None if is_request else span.operation or "span",
+        is_client_view=address in gateways,
+        tokens_only_in_parents=max(span.total - below, 0)
+        if is_sum and span.tells_usage and below
+        else 0,
+        **span.landed,
+    )
