@@ -509,8 +509,8 @@ class Story:
         self.counts: Counter[str] = Counter()  # what data_quality counts besides
         self.made = 0
         self.people = [f"{name}.s{seed}@acme.example" for name in ("ada", "alan", "grace")]
-        happenings = list(HAPPENINGS)
-        for happen in self.rng.choices(happenings, [HAPPENINGS[one] for one in happenings], k=9):
+        how_many = self.rng.randrange(8, 15)
+        for happen in self.rng.choices(list(HAPPENINGS), HAPPENINGS.values(), k=how_many):
             happen(self)
         self.rng.shuffle(self.deliveries)
 

@@ -6,7 +6,9 @@ from decimal import Decimal
 
 from recomputation.tokens import Tokens
 
-# Who knows best: LiteLLM's payload, its table, the general format, a span.
+# Who knows best: LiteLLM's payload, its table, the general format, a span. Spans of different
+# instrumentations are different tellers, and bear the instrumentation behind it.
+SOURCES = ("litellm", "gateway", "otel")
 TELLERS = ("litellm_payload", "litellm_table", "gateway", "span")
 
 
@@ -41,7 +43,7 @@ class Event:
     error_type: str | None
     is_cache_hit: bool
     tokens: Tokens | None
-    was_cut: bool  # a part larger than its whole
+    is_part_cut: bool  # a part larger than its whole
     reported_cost_usd: Decimal | None
     requested_at: datetime
     first_token_at: datetime | None
@@ -50,10 +52,6 @@ class Event:
     left_out_as: str | None = None  # what is no request: under which name it is counted
     is_client_view: bool = False
     tokens_only_in_parents: int = 0
-
-    @property
-    def is_use(self) -> bool:
-        return self.left_out_as is None
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,9 @@ def gateway_event(record: Row, **landed: Any) -> Event:
     failed = known("status") == "failure"
     names = ("input", "cache_read", "cache_write", "output", "reasoning")
     counts = [count(known(f"{name}_tokens")) for name in names]
-    tokens, was_cut = disjoint(Told(*counts, None, WITHIN, WITHIN))
-    request_id, provider = required(known("request_id")), required(known("provider"))
+    tokens, is_part_cut = disjoint(Told(*counts, None, WITHIN, WITHIN))
+    request_id, model = required(known("request_id")), required(known("model"))
+    provider = provider_name(required(known("provider")), model)
     response_id = identifier(known("response_id"))
     owner, end_user, hit = known("user_id"), known("end_user_id"), flag(known("is_cache_hit"))
     user = user_of(owner, end_user, None, None)
@@ -45,13 +46,13 @@ def gateway_event(record: Row, **landed: Any) -> Event:
         user_name=known("user_name") if user == owner else None,
         end_user_id=end_user,
         team_id=known("team_id"),
-        provider=provider_name(provider),
-        model=model_name(provider, required(known("model"))),
+        provider=provider,
+        model=model_name(provider, model),
         status="failure" if failed else "success",
         error_type=known("error_type") if failed else None,
         is_cache_hit=hit,
         tokens=tokens,
-        was_cut=was_cut,
+        is_part_cut=is_part_cut,
         reported_cost_usd=money(known("cost_usd")),
         requested_at=start,
         first_token_at=after(start, known("time_to_first_token_ms")),

@@ -76,11 +76,12 @@ def litellm_event(record: Row, **landed: Any) -> Event:
     name, is_row = text(record.get("id")), text(record.get("id")) is None
     name = name or required(text(record.get("request_id")))
     call = first(text(record.get("litellm_call_id")), text(metadata.get("litellm_call_id")))
-    provider, model = text(record.get("custom_llm_provider")), text(record.get("model"))
+    model = text(record.get("model"))
+    provider = provider_name(text(record.get("custom_llm_provider")), model)
     hit, call_type = flag(record.get("cache_hit")), text(record.get("call_type"))
 
     as_told = told(record, usage or {})
-    tokens, was_cut = disjoint(as_told)
+    tokens, is_part_cut = disjoint(as_told)
     nothing = not any(as_told[:5])
     # A row may call a failure a success; but whatever answered told its usage.
     failed = record["status"] == "failure" or (is_row and nothing and not (usage or {}))
@@ -108,8 +109,8 @@ def litellm_event(record: Row, **landed: Any) -> Event:
         user_id=user_of(owner, end_user, text(metadata.get("user_api_key_alias")), no_person),
         end_user_id=end_user,
         team_id=team,
-        provider=provider_name(provider),
-        model=model_name(provider, model) or "unknown",
+        provider=provider,
+        model=model_name(provider, model),
         asked=frozenset({text(record.get("model_group"))} - {None}),
         status="failure" if failed else "success",
         error_type=first(text(error.get("error_class")), text(error.get("error_code")))
@@ -117,7 +118,7 @@ def litellm_event(record: Row, **landed: Any) -> Event:
         else None,
         is_cache_hit=hit,
         tokens=tokens,
-        was_cut=was_cut,
+        is_part_cut=is_part_cut,
         reported_cost_usd=money(first(record.get("response_cost"), record.get("spend"))),
         requested_at=start,
         first_token_at=first_token if is_first_token else None,

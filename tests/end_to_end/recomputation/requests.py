@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from genai_prices import Usage, calc_price
 
 from recomputation.events import Event
-from recomputation.identity import Call, requests_told
+from recomputation.identity import conflicts, order, requests_told
 from recomputation.names import ai_service
 from recomputation.tokens import Tokens
 from recomputation.values import MICROSECOND, Row, first
@@ -46,7 +46,7 @@ class Request:
     error_type: str | None
     is_cache_hit: bool
     tokens: Tokens | None
-    was_cut: bool
+    is_part_cut: bool
     reported_cost_usd: Decimal | None
     requested_at: datetime
     first_token_at: datetime | None
@@ -110,9 +110,8 @@ def local(at: datetime, zone: ZoneInfo) -> datetime:
     return at.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None)
 
 
-def merged(calls: list[Call]) -> Row:
-    """What the first call tells, and of what it does not, the next."""
-    ranked: list[Event] = [event for call in calls for event in call.deliveries]
+def merged(ranked: list[Event]) -> Row:
+    """What the first delivery tells, and of what it does not, the next."""
     row = {name: first(*(getattr(event, name) for event in ranked)) for name in TOLD}
     # Some tell a name for an id that another knows by another name.
     named = first(*(event for event in ranked if event.user_name))
@@ -123,10 +122,10 @@ def merged(calls: list[Call]) -> Row:
     return row | {
         "source": ranked[0].source,
         "is_cache_hit": ranked[0].is_cache_hit,
-        "was_cut": told_tokens is not None and told_tokens.was_cut,
+        "is_part_cut": told_tokens is not None and told_tokens.is_part_cut,
         "session_id": first(*(event.session_id for event in beyond_doubt + sessions)),
         "is_session_id_doubtful": bool(sessions) and not beyond_doubt,
-        "conflicting_deliveries": sum(call.conflicts for call in calls),
+        "conflicting_deliveries": conflicts(ranked),
     }
 
 
@@ -160,8 +159,8 @@ def price(row: Row) -> Row:
     return {"has_price": has_price, "price_status": status, "cost_usd": cost}
 
 
-def request(calls: list[Call], name: str, zone: ZoneInfo) -> Request:
-    row = merged(calls)
+def request(deliveries: list[Event], name: str, zone: ZoneInfo) -> Request:
+    row = merged(deliveries)
     row["provider"] = row["provider"] or "unknown"
     row["error_type"] = (row["error_type"] or "unknown") if row["status"] == "failure" else None
     for column in ("first_token_at", "completed_at"):  # clocks may disagree
@@ -176,17 +175,15 @@ def request(calls: list[Call], name: str, zone: ZoneInfo) -> Request:
 
 def requests_of(events: list[Event], zone: ZoneInfo, idle_minutes: int) -> list[Request]:
     """Every request once."""
-    told = list(requests_told(events))
     by_name = defaultdict(list)
-    for calls in told:
-        by_name[calls[0].best.call_id].append(calls)
+    for deliveries in requests_told(events):
+        by_name[deliveries[0].call_id].append(deliveries)
     requests = []
     for name, bearers in by_name.items():
         # Two sources may use one id; the one that knows best bears it.
-        for place, calls in enumerate(sorted(bearers, key=lambda calls: calls[0].rank)):
-            requests.append(
-                request(calls, f"{name}/{calls[0].best.source}" if place else name, zone)
-            )
+        for place, deliveries in enumerate(sorted(bearers, key=lambda one: order(one[0]))):
+            full_name = f"{name}/{deliveries[0].source}" if place else name
+            requests.append(request(deliveries, full_name, zone))
     return with_sessions(requests, timedelta(minutes=idle_minutes))
 
 

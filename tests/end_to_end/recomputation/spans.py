@@ -99,13 +99,16 @@ class Span:
         return self.known(*ANSWERED, *ASKED)
 
     @property
+    def provider(self) -> str | None:
+        return provider_name(self.known(*PROVIDER), self.model)
+
+    @property
     def is_claude_code(self) -> bool:
         return self.scope.startswith(CLAUDE_CODE)
 
     @cached_property
     def told(self) -> Told:
         bare = self.is_claude_code
-        provider = provider_name(self.known(*PROVIDER))
         thought, beside = self.known(*THOUGHT), self.known(*THOUGHT_BESIDE)
         cache_is_beside = bare or self.scope in CACHE_BESIDE
         return Told(
@@ -116,7 +119,7 @@ class Span:
             count(first(thought, beside)),
             count(self.known(*TOTAL)),
             BESIDE if cache_is_beside else WITHIN,
-            BESIDE if (beside and not thought) or provider == "x-ai" else WITHIN,
+            BESIDE if (beside and not thought) or self.provider == "x-ai" else WITHIN,
         )
 
     @property
@@ -239,17 +242,16 @@ def otel_event(
     address = f"{known('server.address')}:{known('server.port')}"
     if not known("server.address") and base:
         address = base.partition("://")[2].partition("/")[0]
-    tokens, was_cut = disjoint(span.told)
+    tokens, is_part_cut = disjoint(span.told)
     is_sum = span.has_requests_below()
     is_request = span.may_be_a_request and not is_sum
     below = sum(child.total for child in span.nearest_below())
     response_id = identifier(known("gen_ai.response.id"))
-    provider = known(*PROVIDER)
     owner = span.known_around(*USER) or user_of_trace
     owner = owner or known("gen_ai.user")
     return Event(
         source="otel",
-        teller="span",
+        teller=f"span {span.scope}",
         call_id=f"{span.trace}-{span.id}",
         response_id=response_id,
         witnesses=frozenset({response_id, identifier(known(*CALL_ID))} - {None}),
@@ -259,14 +261,14 @@ def otel_event(
         user_name=span.known_around("user.name"),
         end_user_id=None,
         team_id=None,
-        provider=provider_name(provider),
-        model=model_name(provider, span.model) or "unknown",
+        provider=span.provider,
+        model=model_name(span.provider, span.model),
         asked=frozenset({known(*ASKED)} - {None}),
         status="failure" if failed else "success",
         error_type=known("error.type") if failed else None,
         is_cache_hit=False,
         tokens=tokens,
-        was_cut=was_cut,
+        is_part_cut=is_part_cut,
         reported_cost_usd=money(known(*COST)),
         requested_at=span.start,
         first_token_at=after(span.start, wait_ms),

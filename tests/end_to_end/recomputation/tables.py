@@ -1,6 +1,6 @@
 """The public tables, of requests that are counted once."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import fields
 from datetime import date
@@ -67,7 +67,18 @@ def counts(requests: list[Request]) -> Row:
 def tokens(requests: list[Request]) -> Row:
     names = ("input_tokens", "output_tokens", "total_tokens")
     of_each = {name: total(requests, name) for name in names}
-    return of_each | {"requests_without_usage": sum(r.tokens is None for r in requests)}
+    return of_each | {"requests_without_usage": without_usage(requests)}
+
+
+def without_usage(requests: list[Request]) -> int:
+    return sum(request.price_status == "no usage reported" for request in requests)
+
+
+def total_cost(requests: list[Request]) -> Decimal | None:
+    """None where nothing but free requests has a known cost."""
+    cost = total(requests, "cost_usd")
+    is_known = not without_usage(requests) and not any(r.is_unpriced for r in requests)
+    return cost if cost or is_known else None
 
 
 def unpriced(requests: list[Request]) -> Row:
@@ -80,12 +91,12 @@ def unpriced(requests: list[Request]) -> Row:
 
 
 def tokens_and_cost(requests: list[Request]) -> Row:
-    cost = {"requests": len(requests), "cost_usd": total(requests, "cost_usd")}
+    cost = {"requests": len(requests), "cost_usd": total_cost(requests)}
     return tokens(requests) | cost | unpriced(requests)
 
 
 def costs(requests: list[Request]) -> Row:
-    all_tokens, cost = total(requests, "total_tokens"), total(requests, "cost_usd")
+    all_tokens, cost = total(requests, "total_tokens"), total_cost(requests)
     of_unpriced = unpriced(requests)
     millions = Decimal((all_tokens or 0) - of_unpriced["unpriced_tokens"]).scaleb(-6)
     return {
@@ -93,7 +104,7 @@ def costs(requests: list[Request]) -> Row:
         "total_tokens": all_tokens,
         "cost_usd": cost,
         "reported_cost_usd": total(requests, "reported_cost_usd"),
-        "requests_without_usage": sum(r.tokens is None for r in requests),
+        "requests_without_usage": without_usage(requests),
         **of_unpriced,
         "cost_per_million_tokens_usd": cost / millions if millions and cost is not None else None,
     }
@@ -128,7 +139,7 @@ def session_measures(requests: list[Request]) -> Row:
         "requests": len(requests),
         "responses": len(responses(requests)),
         "total_tokens": total(requests, "total_tokens"),
-        "cost_usd": total(requests, "cost_usd"),
+        "cost_usd": total_cost(requests),
     }
 
 
@@ -148,7 +159,7 @@ def session_averages(sessions: list[Row]) -> Row:
 
 
 def fct_requests(requests: list[Request]) -> list[Row]:
-    not_columns = {"user_name", "tokens", "was_cut", "is_session_id_doubtful"}
+    not_columns = {"user_name", "tokens", "is_session_id_doubtful"}
     computed = ("response_time_ms", "time_to_first_token_ms")
     computed += ("input_tokens", "output_tokens", "total_tokens")
     names = {*(field.name for field in fields(Request)), *computed} - not_columns
@@ -336,7 +347,7 @@ def time_of_use(requests: list[Request]) -> list[Row]:
             "requests": len(part),
             "active_users": distinct(part, "active_user"),
             "total_tokens": total(part, "total_tokens"),
-            "cost_usd": total(part, "cost_usd"),
+            "cost_usd": total_cost(part),
         }
         for key, part in by(requests, "usage_hour", "ai_service")
     ]
@@ -373,7 +384,7 @@ def long_term_trends(requests: list[Request]) -> list[Row]:
                 "requests": len(part),
                 "active_users": distinct(part, "active_user"),
                 "total_tokens": total(part, "total_tokens"),
-                "cost_usd": total(part, "cost_usd"),
+                "cost_usd": total_cost(part),
                 "avg_response_time_ms": mean(known(responses(part), "response_time_ms")),
             }
     for (period_type, _, ai), row in rows.items():
@@ -447,7 +458,8 @@ def data_quality(
     for (day, source), records in happened.items():
         events = [record for record in records if isinstance(record, Event)]
         part = counted.get((day, source), [])
-        no_use = sum(event.is_client_view or not event.is_use for event in events)
+        left_out = Counter(event.left_out_as for event in events if event.left_out_as)
+        no_use = sum(event.is_client_view or event.left_out_as is not None for event in events)
         rows.append(
             {
                 "usage_date": day,
@@ -456,14 +468,22 @@ def data_quality(
                 "events_accepted": len(events),
                 "events_rejected": len(records) - len(events),
                 "non_usage_events": no_use,
+                "operations_left_out": ", ".join(
+                    f"{name}: {number}" for name, number in sorted(left_out.items())
+                )
+                or None,
                 "duplicates": len(events) - no_use - len(part),
                 "late_events": sum(
                     local(event.landed_at, zone).date() > day + DAY for event in events
                 ),
+                "tokens_only_in_parents": sum(event.tokens_only_in_parents for event in events),
                 "requests": len(part),
-                "unpriced_requests": sum(not r.has_price for r in part),
+                "unpriced_requests": sum(r.is_unpriced for r in part),
+                "requests_without_usage": without_usage(part),
                 "requests_without_user": sum(r.user_id is None for r in part),
                 "requests_without_session": sum(r.session_id_source == "derived" for r in part),
+                "conflicting_deliveries": sum(r.conflicting_deliveries for r in part),
+                "parts_cut": sum(r.is_part_cut for r in part),
             }
         )
     return rows

@@ -53,10 +53,22 @@ def settled(told: Told) -> tuple[str, str]:
     return tuple(answers)
 
 
+def with_total(told: Told) -> Told:
+    """What the total tells of the input or the output, if one of them is not told."""
+    if told.total is None:
+        return told
+    if told.inputs is None:
+        told = told._replace(inputs=max(told.total - (told.outputs or 0), 0))
+    if told.outputs is None:
+        told = told._replace(outputs=max(told.total - told.inputs, 0))
+    return told
+
+
 def disjoint(told: Told) -> tuple[Tokens | None, bool]:
     """The five kinds, None without usage; and whether a part had to be cut to its whole."""
-    if told.inputs is None and told.outputs is None:
+    if all(value is None for value in told[:6]):
         return None, False
+    told = with_total(told)
     inputs, outputs = told.inputs or 0, told.outputs or 0
     read, write, thought = told.read or 0, told.write or 0, told.thought or 0
     cache_is, thought_is = settled(told)

@@ -19,10 +19,15 @@ def user_of(
         return f"({no_person})"
     is_shared = owner is not None and any(fnmatchcase(owner, key) for key in shared_keys)
     if (owner is None or is_shared) and end_user:
-        return end_user
-    if owner and owner != NOBODYS_OWNER:
-        return owner
-    return f"(service) {key_alias}" if key_alias else None
+        return told_id(end_user)
+    if key_alias and owner in (None, NOBODYS_OWNER):
+        return f"(service) {key_alias}"
+    return told_id(owner)
+
+
+def told_id(name: str | None) -> str | None:
+    """Names in brackets are the reports' own."""
+    return f"user {name}" if name and name.startswith("(") else name
 
 
 def is_person(user: str | None) -> bool:
