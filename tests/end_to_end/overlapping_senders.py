@@ -27,6 +27,7 @@ from decimal import Decimal
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
+from uuid import NAMESPACE_OID, uuid5
 
 MILLISECOND, SECOND = 1000, 10**6
 MINUTE, HOUR = 60 * SECOND, 3600 * SECOND
@@ -108,7 +109,7 @@ class Request:
     @property
     def call_id(self) -> str:
         """LiteLLM's, which all attempts of a call share."""
-        return f"call-{self.attempt_of or self.id}"
+        return str(uuid5(NAMESPACE_OID, self.attempt_of or self.id))
 
     @property
     def general_id(self) -> str:
@@ -795,7 +796,8 @@ class Story:
         """A stream that ended after its first token, with no word of usage."""
         r = self.request(error="APIConnectionError", tokens=None)
         r = replace(r, first_token=(r.at + r.end) // 2)
-        self.tell(r, *self.rng.choice(((GENERAL,), (SPAN,), (GENERAL, SPAN))))
+        tellers = ((GENERAL,), (SPAN,), (GENERAL, SPAN), (PAYLOAD,), LITELLMS)
+        self.tell(r, *self.rng.choice(tellers))
 
     def told_no_usage(self) -> None:
         """Streams often tell none."""
@@ -850,8 +852,7 @@ class Story:
         r = replace(r, tokens=self.usage(MINI, plain=True))
         row = table_row(replace(r, response_id=f"{batch}_batch_cost"), self.rng, "old")
         self.deliver("litellm", row | {"call_type": "aretrieve_batch"}, r.at)
-        request_id = f"{batch}_batch_cost/{r.at // MILLISECOND}"
-        self.expect(r, request_id, "litellm", user=who.user)
+        self.expect(r, f"{batch}_batch_cost", "litellm", user=who.user)
 
     def corrected(self) -> None:
         """A record that comes again with other figures; its file sorts before the first one's."""

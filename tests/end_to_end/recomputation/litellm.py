@@ -1,6 +1,7 @@
 """LiteLLM's StandardLoggingPayload, and a row of its table LiteLLM_SpendLogs."""
 
 import json
+import re
 from typing import Any
 
 from recomputation.events import Event
@@ -22,6 +23,7 @@ from recomputation.values import (
 from recomputation.who import user_of
 
 HEALTH_CHECK = "litellm-internal-health-check"
+BATCH_POLLS = ("retrieve_batch", "aretrieve_batch")
 # What asks no AI, unless it tells usage.
 NO_CALLS = {"call_mcp_tool", "list_mcp_tools"}
 NO_CALLS |= {
@@ -34,6 +36,10 @@ NO_CALLS |= {
         *("delete_responses", "list_input_items", "cancel_responses"),
     )
 }
+
+
+def is_uuid(name: str) -> bool:
+    return re.fullmatch("[0-9a-f-]{36}", name) is not None
 
 
 def details(usage: Row, name: str) -> Row:
@@ -83,8 +89,9 @@ def litellm_event(record: Row, **landed: Any) -> Event:
     as_told = told(record, usage or {})
     tokens, is_part_cut = disjoint(as_told)
     nothing = not any(as_told[:5])
-    # A row may call a failure a success; but whatever answered told its usage.
-    failed = record["status"] == "failure" or (is_row and nothing and not (usage or {}))
+    # A row may call a failure a success. Whatever answered told its usage, or bears its own id.
+    no_answer = nothing and not usage and (name == call or (not call and is_uuid(name)))
+    failed = record["status"] == "failure" or (is_row and no_answer)
     is_told = bool(usage) or not nothing
     if not is_told:
         tokens = None
@@ -93,11 +100,14 @@ def litellm_event(record: Row, **landed: Any) -> Event:
     end_user = first(text(record.get("end_user")), text(metadata.get("user_api_key_end_user_id")))
     no_person = "health check" if HEALTH_CHECK in (owner, team) else None
     is_first_token = first_token and end and first_token < end
+    call_id = call if call and not failed else f"{call or name}/{(start - EPOCH) // MILLISECOND}"
+    if call_type in BATCH_POLLS and not nothing:  # each poll of what has ended tells it
+        call_id = name
     return Event(
         source="litellm",
         teller="litellm_table" if is_row else "litellm_payload",
         updated_at=moment(record.get("updated_at")),
-        call_id=call if call and not failed else f"{call or name}/{(start - EPOCH) // MILLISECOND}",
+        call_id=call_id,
         response_id=None if hit or failed else identifier(name),
         witnesses=frozenset({identifier(name), call} - {None}) if not hit else frozenset(),
         prompt_id=call or name,
