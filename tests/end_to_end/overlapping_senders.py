@@ -920,8 +920,8 @@ class Story:
             "gen_ai.usage.output_tokens": outputs + beyond,
             "user.id": who.user,
         }
-        self.deliver("otel", a_span(agent, name, attributes, scope=scope), agent.at, again=0)
-        self.counts["invoke_agent"] += 1
+        told = a_span(agent, name, attributes, scope=scope)
+        self.counts["invoke_agent"] += self.deliver("otel", told, agent.at)
         for chat in chats:
             parent = agent.span
             if self.chance(0.3):  # its library has a span above that says the same
@@ -944,6 +944,14 @@ class Story:
         used = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "search"}
         below = a_span(tool, "execute_tool search", used, scope=scope, parent=r.span)
         self.counts["execute_tool"] += self.deliver("otel", below, r.at)
+        if self.chance(0.4):  # a stream, of which the agent tells what it used
+            stream = replace(r, span=f"{self.rng.getrandbits(64):016x}", tokens=None)
+            name, scope, attributes = new_names(stream)
+            below = a_span(stream, name, attributes, scope=scope, parent=r.span)
+            self.counts["chat"] += self.deliver("otel", below, r.at)
+        if self.chance(0.3):  # a try that failed is one nevertheless
+            failure = replace(self.failure(model=GPT, at=r.at, who=r.who), trace=r.trace)
+            self.tell(failure, SPAN, parent=r.span)
         self.expect(r, f"{r.trace}-{r.span}", "otel", user=r.who.user)
 
     def asked_by_a_service(self) -> None:

@@ -103,7 +103,7 @@ def assert_in_words(cases: list[str], query: Query) -> None:
     of_case = {
         "70": ("like '%dead1b58%'", 1),  # delivered twice
         "71": ("= 'call-c71'", 1),
-        "73": ("like '%dead1c%'", 31),  # 30 of the first night, 1 of the second
+        "73": ("like '%dead1c%'", 41),  # 40 of the first night, 1 of the second
     }
     for case in cases:
         if case in of_case:

@@ -1,10 +1,12 @@
 """Spans: which of those that are nested is the request, and what each tells."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 from recomputation.events import Event
 from recomputation.names import model_name, provider_name
@@ -44,9 +46,14 @@ ANSWERED = ("gen_ai.response.model", "ai.response.model", "llm.model_name")
 ASKED = ("gen_ai.request.model", "ai.model.id", "llm.request.model")
 PROVIDER = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")
 PROVIDER += ("ai.model.provider",)
-USER = ("user.id", "enduser.id", "metadata.user_api_key_user_id", "langfuse.user.id")
+USER = ("user.account_uuid", "metadata.user_api_key_user_id", "user.id", "enduser.id")
+USER += ("langfuse.user.id",)
 USER += ("mlflow.trace.user", "traceloop.association.properties.user_id")
 USER += ("ai.telemetry.metadata.userId", "user.email")
+END_USER = ("metadata.user_api_key_end_user_id", "gen_ai.user", "llm.user")
+USER_NAME = ("user.full_name", "user.name", "user.email")
+OPERATION = ("gen_ai.operation.name", "llm.request.type", "openinference.span.kind")
+OPERATION += ("ai.operationId", "traceloop.span.kind")
 SESSION = ("session.id", "gen_ai.conversation.id", "langfuse.session.id", "mlflow.trace.session")
 SESSION += ("traceloop.association.properties.session_id", "ai.telemetry.metadata.sessionId")
 SESSION += ("gcp.vertex.agent.session_id",)
@@ -57,9 +64,10 @@ CALL_ID = ("litellm_call_id", "litellm.call_id", "metadata.litellm_call_id")
 CLAUDE_CODE = "com.anthropic.claude_code"
 # Scopes whose input leaves the cache out.
 CACHE_BESIDE = ("opentelemetry.instrumentation.bedrock",)
-# Known not to be requests, unless they alone tell usage.
-NO_CALLS = {"invoke_agent", "create_agent", "execute_tool", "invoke_workflow", "plan"}
-NO_CALLS |= {"retrieval", "evaluation", "fetch_response", "agent", "tool"}
+FAILED = ("2", "STATUS_CODE_ERROR")
+# Never a request; and a sum of requests, unless it alone tells usage.
+NOTHING = re.compile(r"(execute_)?tool$|retrieval$|evaluation$|guardrail$", re.IGNORECASE)
+SUM = re.compile(r".*(agent|workflow|chain|task|team|plan$)", re.IGNORECASE)
 
 
 @dataclass
@@ -74,7 +82,7 @@ class Span:
     scope: str
     start: datetime
     end: datetime
-    failed: bool
+    has_failed: bool
     chunks: list[int]
     own: Row
     resource: Row
@@ -92,11 +100,15 @@ class Span:
 
     @property
     def operation(self) -> str | None:
-        return self.known("gen_ai.operation.name")
+        return self.known(*OPERATION)
 
     @property
     def model(self) -> str | None:
         return self.known(*ANSWERED, *ASKED)
+
+    @property
+    def failed(self) -> bool:
+        return self.has_failed or "error.type" in self.own
 
     @property
     def provider(self) -> str | None:
@@ -122,42 +134,69 @@ class Span:
             BESIDE if (beside and not thought) or self.provider == "x-ai" else WITHIN,
         )
 
-    @property
-    def tells_usage(self) -> bool:
-        told = self.told
-        return self.name != "raw_gen_ai_request" and first(told.inputs, told.outputs) is not None
-
-    @property
+    @cached_property
     def total(self) -> int:
-        return sum(disjoint(self.told)[0])
+        return sum(disjoint(self.told)[0] or [0])
 
     @property
     def is_genai(self) -> bool:
-        return bool(self.operation or self.model or self.tells_usage)
+        tells_usage = disjoint(self.told)[0] is not None
+        return bool(self.known("gen_ai.operation.name") or self.model or tells_usage)
 
     @property
-    def may_be_a_request(self) -> bool:
-        """Taken by itself."""
-        if self.tells_usage:
-            return True
-        no_call = self.operation in NO_CALLS or self.name == "raw_gen_ai_request"
-        return self.model is not None and not no_call
+    def tells_tokens(self) -> bool:
+        return self.total > 0 and not NOTHING.match(self.operation or "")
+
+    @property
+    def is_call(self) -> bool:
+        """Whether it is one even where it tells no usage."""
+        operation = self.operation or ""
+        is_other = NOTHING.match(operation) or SUM.match(operation)
+        return self.model is not None and not is_other
 
     def nearest_below(self) -> Iterator["Span"]:
-        """The nearest spans below that tell usage."""
+        """The nearest spans below that tell tokens."""
         for span in self.below:
-            if span.tells_usage:
+            if span.tells_tokens:
                 yield span
             else:
                 yield from span.nearest_below()
 
-    def has_requests_below(self) -> bool:
-        return any(
-            span.tells_usage
-            or (not self.tells_usage and span.may_be_a_request)
-            or span.has_requests_below()
-            for span in self.below
-        )
+    def all_below(self) -> Iterator["Span"]:
+        for span in self.below:
+            yield span
+            yield from span.all_below()
+
+    @property
+    def is_innermost(self) -> bool:
+        return self.tells_tokens and not any(span.tells_tokens for span in self.all_below())
+
+    @property
+    def is_request(self) -> bool:
+        """Of those that tell tokens the innermost; and a call of which nobody tells any."""
+        if self.tells_tokens:
+            return self.is_innermost
+        has_others_below = any(span.tells_tokens or span.is_call for span in self.all_below())
+        is_told_above = any(span.is_innermost for span in self.ancestors)
+        return self.is_call and not has_others_below and (self.failed or not is_told_above)
+
+    @property
+    def only_here(self) -> int:
+        """Tokens of a parent that its children do not tell."""
+        below = [span.total for span in self.nearest_below()]
+        return max(self.total - sum(below), 0) if self.tells_tokens and below else 0
+
+    @property
+    def owner(self) -> tuple[str, str | None] | None:
+        """Whom it names, and under which name: a name without an id names nobody."""
+        return owner_in(self.own, is_claude_code=self.is_claude_code)
+
+
+def owner_in(attributes: Row, *, is_claude_code: bool) -> tuple[str, str | None] | None:
+    names = (USER[0], "user.email", *USER[1:]) if is_claude_code else USER
+    owner = first(*(attributes.get(name) for name in names))
+    name = first(*(attributes.get(name) for name in USER_NAME))
+    return (owner, None if name == owner else name) if owner else None
 
 
 def values(attributes: Iterable[Row]) -> Row:
@@ -180,7 +219,7 @@ def spans_of(batch: Row, landed: Row) -> Iterator[Span]:
                     scope=scope.get("scope", {}).get("name", ""),
                     start=EPOCH + start // 1000 * MICROSECOND,
                     end=EPOCH + end // 1000 * MICROSECOND,
-                    failed=str(span.get("status", {}).get("code")) in ("2", "STATUS_CODE_ERROR"),
+                    has_failed=str(span.get("status", {}).get("code")) in FAILED,
                     chunks=[
                         int(event["timeUnixNano"]) - start
                         for event in span.get("events", [])
@@ -208,47 +247,44 @@ def nest(spans: list[Span]) -> None:
             above = by_id.get((above.trace, above.parent))
 
 
-def told_by_the_trace(spans: list[Span], *names: str) -> dict[str, str]:
+def told_but_once(told: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """By trace: what its spans tell, if they tell but one."""
-    told = defaultdict(set)
-    for span in spans:
-        told[span.trace].add(span.known(*names))
-    return {
-        trace: one
-        for trace, found in told.items()
-        for one in found
-        if len(found - {None}) == 1
-        if one
-    }
+    by_trace = defaultdict(set)
+    for trace, value in told:
+        if value is not None:
+            by_trace[trace].add(value)
+    return {trace: values.pop() for trace, values in by_trace.items() if len(values) == 1}
 
 
 def otel_events(spans: list[Span], gateways: Iterable[str]) -> Iterator[Event]:
     """The events that spans are. Those about something else only say whose the others are."""
     nest(spans)
-    users, sessions = told_by_the_trace(spans, *USER), told_by_the_trace(spans, *SESSION)
+    owners = told_but_once((span.trace, (span.owner or [None])[0]) for span in spans)
+    sessions = told_but_once((span.trace, span.known(*SESSION)) for span in spans)
     for span in spans:
         if span.is_genai:
-            yield otel_event(span, gateways, users.get(span.trace), sessions.get(span.trace))
+            yield otel_event(span, gateways, owners.get(span.trace), sessions.get(span.trace))
 
 
 def otel_event(
-    span: Span, gateways: Iterable[str], user_of_trace: str | None, session_of_trace: str | None
+    span: Span, gateways: Iterable[str], owner_of_trace: str | None, session_of_trace: str | None
 ) -> Event:
     known = span.known
     wait = known("gen_ai.response.time_to_first_chunk")
     wait_ms = float(wait) * 1000 if wait else min(span.chunks) / 10**6 if span.chunks else None
-    failed = known("error.type") is not None or span.failed
     base = known("gen_ai.openai.api_base")
     address = f"{known('server.address')}:{known('server.port')}"
     if not known("server.address") and base:
         address = base.partition("://")[2].partition("/")[0]
     tokens, is_part_cut = disjoint(span.told)
-    is_sum = span.has_requests_below()
-    is_request = span.may_be_a_request and not is_sum
-    below = sum(child.total for child in span.nearest_below())
     response_id = identifier(known("gen_ai.response.id"))
-    owner = span.known_around(*USER) or user_of_trace
-    owner = owner or known("gen_ai.user")
+    owner, user_name = first(
+        *(one.owner for one in (span, *span.ancestors)),
+        owner_in(span.resource, is_claude_code=False),
+        (owner_of_trace, None),
+    )
+    end_user = first(*(one.known(*END_USER) for one in (span, *span.ancestors)))
+    user = user_of(owner, end_user, None, None)
     return Event(
         source="otel",
         teller=f"span {span.scope}",
@@ -257,15 +293,15 @@ def otel_event(
         witnesses=frozenset({response_id, identifier(known(*CALL_ID))} - {None}),
         prompt_id=span.trace,
         session_id=span.known_around(*SESSION) or session_of_trace,
-        user_id=user_of(owner, None, None, None),
-        user_name=span.known_around("user.name"),
-        end_user_id=None,
+        user_id=user,
+        user_name=user_name if user == owner else None,
+        end_user_id=end_user,
         team_id=None,
         provider=span.provider,
         model=model_name(span.provider, span.model),
         asked=frozenset({known(*ASKED)} - {None}),
-        status="failure" if failed else "success",
-        error_type=known("error.type") if failed else None,
+        status="failure" if span.failed else "success",
+        error_type=known("error.type") if span.failed else None,
         is_cache_hit=False,
         tokens=tokens,
         is_part_cut=is_part_cut,
@@ -273,10 +309,8 @@ def otel_event(
         requested_at=span.start,
         first_token_at=after(span.start, wait_ms),
         completed_at=span.end,
-        left_out_as=None if is_request else span.operation or "span",
+        left_out_as=None if span.is_request else span.operation or "span",
         is_client_view=address in gateways,
-        tokens_only_in_parents=max(span.total - below, 0)
-        if is_sum and span.tells_usage and below
-        else 0,
+        tokens_only_in_parents=span.only_here,
         **span.landed,
     )

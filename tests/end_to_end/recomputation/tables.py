@@ -476,7 +476,9 @@ def data_quality(
                 "late_events": sum(
                     local(event.landed_at, zone).date() > day + DAY for event in events
                 ),
-                "tokens_only_in_parents": sum(event.tokens_only_in_parents for event in events),
+                "tokens_only_in_parents": sum(
+                    {event.call_id: event.tokens_only_in_parents for event in events}.values()
+                ),
                 "requests": len(part),
                 "unpriced_requests": sum(r.is_unpriced for r in part),
                 "requests_without_usage": without_usage(part),
