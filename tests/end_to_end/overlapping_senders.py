@@ -479,6 +479,48 @@ def litellm_span(r: Request) -> tuple[str, str, dict[str, Any]]:
     return "litellm_request", "litellm", attributes
 
 
+def openrouter(r: Request) -> tuple[str, str, dict[str, Any]]:
+    """OpenRouter's broadcast: the vendor stands before the model."""
+    _, _, attributes = old_names(r)
+    attributes["gen_ai.request.model"] = f"{r.model.provider}/{r.model.name}"
+    attributes["gen_ai.response.model"] = None
+    if r.tokens:
+        attributes |= {
+            "gen_ai.usage.prompt_tokens": None,
+            "gen_ai.usage.completion_tokens": None,
+            "gen_ai.usage.cache_read_input_tokens": None,
+            "gen_ai.usage.reasoning_tokens": None,
+            "gen_ai.usage.input_tokens": r.inputs,
+            "gen_ai.usage.output_tokens": r.outputs,
+            "gen_ai.usage.input_tokens.cached": r.tokens[1],
+            "gen_ai.usage.output_tokens.reasoning": r.tokens[4],
+            "gen_ai.usage.total_cost": float(r.cost or 0),
+        }
+    return "LLM Generation", "openrouter", attributes
+
+
+def vercel(r: Request) -> tuple[str, str, dict[str, Any]]:
+    """The AI SDK's own span of a call; `ai.generateText` above it says the same."""
+    attributes = {
+        "operation.name": "ai.generateText.doGenerate",
+        "ai.operationId": "ai.generateText.doGenerate",
+        "ai.model.id": r.model.in_spans[1],
+        "ai.model.provider": f"{r.model.in_spans[0]}.chat",
+        "ai.response.id": r.response_id,
+        "ai.response.model": r.model.in_spans[1],
+        "ai.telemetry.metadata.userId": r.who.user,
+    }
+    if r.tokens:
+        attributes |= {
+            "ai.usage.inputTokens": r.inputs,
+            "ai.usage.outputTokens": r.outputs,
+            "ai.usage.totalTokens": r.inputs + r.outputs,
+            "ai.usage.cachedInputTokens": r.tokens[1],
+            "ai.usage.reasoningTokens": r.tokens[4],
+        }
+    return "ai.generateText.doGenerate", "ai", attributes
+
+
 def through_litellm(r: Request) -> tuple[str, str, dict[str, Any]]:
     """A client's span of a request to LiteLLM: OpenAI's library, and the name it asked for."""
     name, scope, attributes = new_names(r)
@@ -732,11 +774,23 @@ class Story:
         """Only the span tells; in all its dialects."""
         dialects: tuple[tuple[Dialect, Model], ...] = (
             *((adk, GEMINI), (claude_code, CLAUDE), (openinference, O3), (openinference, GPT)),
-            *((bedrock, BEDROCK), (new_names, GROK)),
+            *((bedrock, BEDROCK), (new_names, GROK), (openrouter, O3), (openrouter, GPT)),
         )
         dialect, model = self.rng.choice(dialects)
         r = self.request(model=model, first_token=None, response_id=None)
         self.tell(r, SPAN, dialect=dialect)
+
+    def asked_through_vercels_sdk(self) -> None:
+        """Its spans say the same twice, one above the other; a gateway may see the call, too."""
+        r = self.request(who=self.owned(), model=self.rng.choice((GPT, O3)), first_token=None)
+        above = replace(r, span=f"{self.rng.getrandbits(64):016x}")
+        name, scope, attributes = vercel(above)
+        name = name.removesuffix(".doGenerate")
+        attributes |= {"operation.name": name, "ai.operationId": name, "ai.response.id": None}
+        told = a_span(above, name, attributes, scope=scope)
+        self.counts[name] += self.deliver("otel", told, r.at)
+        tellers = self.rng.choice(((SPAN,), (GENERAL, SPAN), (PAYLOAD, SPAN)))
+        self.tell(r, *tellers, dialect=vercel, parent=above.span)
 
     def asked_of_bedrock(self) -> None:
         """The client leaves the cache out of the input, the gateway has it within."""
@@ -1008,6 +1062,7 @@ HAPPENINGS: dict[Callable[[Story], None], int] = {
     Story.asked_when_rows_told_less: 1,
     Story.asked_with_nothing_told_of_the_answers_id: 2,
     Story.asked_of_bedrock: 1,
+    Story.asked_through_vercels_sdk: 1,
     Story.told_by_litellms_spans: 1,
     Story.tried_again: 2,
     Story.failed: 1,

@@ -277,7 +277,7 @@ def otel_event(
     if not known("server.address") and base:
         address = base.partition("://")[2].partition("/")[0]
     tokens, is_part_cut = disjoint(span.told)
-    response_id = identifier(known("gen_ai.response.id"))
+    response_id = identifier(known("gen_ai.response.id", "ai.response.id"))
     owner, user_name = first(
         *(one.owner for one in (span, *span.ancestors)),
         owner_in(span.resource, is_claude_code=False),
