@@ -829,9 +829,15 @@ class Story:
             again = self.failure(model=first.model, at=at, **same)
             self.tell(again, PAYLOAD)
             at = again.end + SECOND
-        last = self.failure if self.chance(0.3) else self.request
-        tellers = self.rng.choice(((PAYLOAD,), (PAYLOAD, ROW), (PAYLOAD, GENERAL)))
-        self.tell(last(at=at, **same), *tellers, early=near)
+        if self.chance(0.3):
+            last = self.failure(at=at, **same)
+            self.tell(
+                last, *self.rng.choice(((PAYLOAD,), LITELLMS, (PAYLOAD, GENERAL))), early=near
+            )
+        else:  # a gateway in front of LiteLLM may see but one request, from the first try on
+            last = self.request(at=at, **same)
+            tellers = self.rng.choice(((PAYLOAD,), LITELLMS, (PAYLOAD, GENERAL), (PAYLOAD, SPAN)))
+            self.tell(last, *tellers, early=self.rng.choice((near, at - first.at)))
 
     def failed(self) -> None:
         """Nothing came of it, and nothing is charged."""
