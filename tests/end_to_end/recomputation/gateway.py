@@ -43,7 +43,7 @@ def gateway_event(record: Row, **landed: Any) -> Event:
         prompt_id=known("prompt_id") or request_id,
         session_id=known("session_id"),
         user_id=user,
-        user_name=known("user_name") if user == owner else None,
+        user_name=known("user_name") if owner and user == owner else None,
         end_user_id=end_user,
         team_id=known("team_id"),
         provider=provider,

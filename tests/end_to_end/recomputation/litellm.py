@@ -101,14 +101,15 @@ def litellm_event(record: Row, **landed: Any) -> Event:
     no_person = "health check" if HEALTH_CHECK in (owner, team) else None
     is_first_token = first_token and end and first_token < end
     call_id = call if call and not failed else f"{call or name}/{(start - EPOCH) // MILLISECOND}"
-    if call_type in BATCH_POLLS and not nothing:  # each poll of what has ended tells it
+    is_batch = call_type in BATCH_POLLS
+    if is_batch and not nothing:  # each poll of what has ended tells it
         call_id = name
     return Event(
         source="litellm",
         teller="litellm_table" if is_row else "litellm_payload",
         updated_at=moment(record.get("updated_at")),
         call_id=call_id,
-        response_id=None if hit or failed else identifier(name),
+        response_id=None if hit or is_batch or name == call else identifier(name),
         witnesses=frozenset({identifier(name), call} - {None}) if not hit else frozenset(),
         prompt_id=call or name,
         session_id=first(

@@ -294,7 +294,7 @@ def otel_event(
         prompt_id=span.trace,
         session_id=span.known_around(*SESSION) or session_of_trace,
         user_id=user,
-        user_name=user_name if user == owner else None,
+        user_name=user_name if owner and user == owner else None,
         end_user_id=end_user,
         team_id=None,
         provider=span.provider,

@@ -67,7 +67,7 @@ def counts(requests: list[Request]) -> Row:
 def tokens(requests: list[Request]) -> Row:
     names = ("input_tokens", "output_tokens", "total_tokens")
     of_each = {name: total(requests, name) for name in names}
-    return of_each | {"requests_without_usage": without_usage(requests)}
+    return of_each
 
 
 def without_usage(requests: list[Request]) -> int:
@@ -81,10 +81,11 @@ def total_cost(requests: list[Request]) -> Decimal | None:
     return cost if cost or is_known else None
 
 
-def unpriced(requests: list[Request]) -> Row:
-    """Those whose price is not known, all of it or a part."""
+def not_told(requests: list[Request]) -> Row:
+    """What sums go without: usage that was not told; and what has no price, or but a part."""
     those = [request for request in requests if request.is_unpriced]
     return {
+        "requests_without_usage": without_usage(requests),
         "unpriced_requests": len(those),
         "unpriced_tokens": sum(request.total_tokens for request in those),
     }
@@ -92,20 +93,19 @@ def unpriced(requests: list[Request]) -> Row:
 
 def tokens_and_cost(requests: list[Request]) -> Row:
     cost = {"requests": len(requests), "cost_usd": total_cost(requests)}
-    return tokens(requests) | cost | unpriced(requests)
+    return tokens(requests) | cost | not_told(requests)
 
 
 def costs(requests: list[Request]) -> Row:
     all_tokens, cost = total(requests, "total_tokens"), total_cost(requests)
-    of_unpriced = unpriced(requests)
-    millions = Decimal((all_tokens or 0) - of_unpriced["unpriced_tokens"]).scaleb(-6)
+    without = not_told(requests)
+    millions = Decimal((all_tokens or 0) - without["unpriced_tokens"]).scaleb(-6)
     return {
         "requests": len(requests),
         "total_tokens": all_tokens,
         "cost_usd": cost,
         "reported_cost_usd": total(requests, "reported_cost_usd"),
-        "requests_without_usage": without_usage(requests),
-        **of_unpriced,
+        **without,
         "cost_per_million_tokens_usd": cost / millions if millions and cost is not None else None,
     }
 
@@ -140,6 +140,7 @@ def session_measures(requests: list[Request]) -> Row:
         "responses": len(responses(requests)),
         "total_tokens": total(requests, "total_tokens"),
         "cost_usd": total_cost(requests),
+        **not_told(requests),
     }
 
 
@@ -231,6 +232,7 @@ def usage_by_day(requests: list[Request]) -> list[Row]:
             "active_users": distinct(part, "active_user"),
             "sessions": distinct(part, "session_id"),
             **tokens(part),
+            "requests_without_usage": without_usage(part),
         }
         for key, part in by(requests, "usage_date")
     ]
@@ -244,6 +246,7 @@ def usage_by_ai_service(requests: list[Request]) -> list[Row]:
             "active_users": distinct(part, "active_user"),
             "sessions": distinct(part, "session_id"),
             **tokens(part),
+            "requests_without_usage": without_usage(part),
         }
         for key, part in by(requests, "usage_date", "ai_service")
     ]
@@ -257,6 +260,7 @@ def usage_by_user(requests: list[Request]) -> list[Row]:
             "ai_services_used": distinct(part, "ai_service"),
             "sessions": distinct(part, "session_id"),
             **tokens(part),
+            "requests_without_usage": without_usage(part),
         }
         for key, part in by(requests, "usage_date", "user")
     ]
@@ -348,6 +352,7 @@ def time_of_use(requests: list[Request]) -> list[Row]:
             "active_users": distinct(part, "active_user"),
             "total_tokens": total(part, "total_tokens"),
             "cost_usd": total_cost(part),
+            **not_told(part),
         }
         for key, part in by(requests, "usage_hour", "ai_service")
     ]
@@ -385,6 +390,7 @@ def long_term_trends(requests: list[Request]) -> list[Row]:
                 "active_users": distinct(part, "active_user"),
                 "total_tokens": total(part, "total_tokens"),
                 "cost_usd": total_cost(part),
+                **not_told(part),
                 "avg_response_time_ms": mean(known(responses(part), "response_time_ms")),
             }
     for (period_type, _, ai), row in rows.items():
