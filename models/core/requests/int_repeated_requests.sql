@@ -62,7 +62,7 @@ merged as (
         ] + token_types() | map(attribute='tokens') | list %}
             arg_min({{ column }}, precedence) as {{ column }},
         {%- endfor %}
-        arg_min(is_part_cut, precedence) filter (where has_usage) as is_part_cut,
+        coalesce(arg_min(is_part_cut, precedence) filter (where has_usage), false) as is_part_cut,
         arg_min(user_id, precedence) filter (where user_name is not null) as named_user_id,
         -- A session that is beyond doubt goes before one that may be made up.
         arg_min(reported_session_id, (is_session_id_doubtful, precedence)) as reported_session_id,
