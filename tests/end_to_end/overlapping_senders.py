@@ -825,8 +825,9 @@ class Story:
         self.tell(first, PAYLOAD, *((GENERAL,) if self.chance(0.3) else ()), early=near)
         at = first.end + self.rng.randrange(SECOND, MINUTE)
         same = {"who": first.who, "session": first.session, "attempt_of": first.id}
+        same |= {"model": first.model} if self.chance(0.7) else {}  # or what it falls back to
         if self.chance(0.4):
-            again = self.failure(model=first.model, at=at, **same)
+            again = self.failure(at=at, **same)
             self.tell(again, PAYLOAD)
             at = again.end + SECOND
         if self.chance(0.3):
@@ -858,6 +859,16 @@ class Story:
         r = replace(r, first_token=(r.at + r.end) // 2)
         tellers = ((GENERAL,), (SPAN,), (GENERAL, SPAN), (PAYLOAD,), LITELLMS)
         self.tell(r, *self.rng.choice(tellers))
+
+    def given_up_by_the_client(self) -> None:
+        """It went while the answer was streamed; the gateway knows what it came to."""
+        r = self.request(who=self.owned())
+        teller = self.rng.choice((PAYLOAD, GENERAL))
+        self.tell(r, teller)
+        self.truth[-1] = replace(self.truth[-1], conflicting_deliveries=1)
+        name, scope, attributes = new_names(replace(r, tokens=None))
+        attributes |= {"error.type": "CancelledError", "gen_ai.response.model": r.model.name}
+        self.deliver("otel", a_span(r, name, attributes, scope=scope), r.at, again=0)
 
     def told_no_usage(self) -> None:
         """Streams often tell none."""
@@ -1074,6 +1085,7 @@ HAPPENINGS: dict[Callable[[Story], None], int] = {
     Story.failed: 1,
     Story.client_went_away: 1,
     Story.broke_off: 1,
+    Story.given_up_by_the_client: 1,
     Story.told_no_usage: 1,
     Story.told_usage_by_the_client_alone: 1,
     Story.cached_by_the_gateway: 1,

@@ -77,7 +77,6 @@ def may_be_one(one: Call, other: Call) -> bool:
         and apart(one, other) <= AT_MOST_APART
         and same_output
         and (same_input or max(map(len, shared)) >= TOO_LONG_TO_REPEAT)
-        and one.best.status == other.best.status
     )
 
 
@@ -89,7 +88,10 @@ def calls_of(events: list[Event]) -> list[Call]:
 
 
 def joined(calls: list[Call]) -> list[list[Call]]:
-    """Calls that are one request: the nearest in time first, each teller once."""
+    """Calls that are one request: the nearest in time first, each teller once.
+
+    Of the tries of one call those that ended alike, before others that are nearer.
+    """
     by_witness = defaultdict(list)
     for call in calls:
         for witness in call.witnesses:
@@ -98,7 +100,9 @@ def joined(calls: list[Call]) -> list[list[Call]]:
     for found in by_witness.values():
         for one, other in combinations(found, 2):
             if may_be_one(one, other):
-                key: Any = (apart(one, other), *sorted((order(one.best), order(other.best))))
+                ended_alike = one.best.status == other.best.status
+                both = sorted((order(one.best), order(other.best)))
+                key: Any = (not ended_alike, apart(one, other), *both)
                 pairs[key] = one, other
     group_of = {id(call): [call] for call in calls}
     for key in sorted(pairs):
