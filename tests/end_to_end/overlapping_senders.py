@@ -49,6 +49,7 @@ class Model(NamedTuple):
     caches: bool = False
     writes_cache: bool = False
     thinks: bool = False
+    known_to_litellm_as: str | None = None  # what a deployment is
 
 
 GPT = Model("openai", "gpt-4o", ("openai", "openai/gpt-4o"), ("openai", "gpt-4o"), "gpt-4o",
@@ -73,7 +74,10 @@ BEDROCK = Model("aws", "us.anthropic.claude-sonnet-4-20250514-v1:0",
                 ("bedrock", "bedrock/us.anthropic.claude-sonnet-4-20250514-v1:0"),
                 ("aws.bedrock", "us.anthropic.claude-sonnet-4-20250514-v1:0"), "bedrock-claude",
                 (3000, 300, 3750, 15000, 15000), caches=True, writes_cache=True)  # fmt: skip
-MODELS = (GPT, MINI, O3, CLAUDE, GEMINI, GROK, ACME)
+AZURE = Model("azure", "gpt-4o", ("azure", "azure/prod-s"), ("az.ai.openai", "gpt-4o"), "prod",
+              (2500, 1250, 2500, 10000, 10000), caches=True,
+              known_to_litellm_as="azure/gpt-4o")  # fmt: skip
+MODELS = (AZURE, GPT, MINI, O3, CLAUDE, GEMINI, GROK, ACME)
 HEALTH_CHECK = "litellm-internal-health-check"
 
 
@@ -203,6 +207,13 @@ def litellm_user(r: Request) -> dict[str, Any]:
     }
 
 
+def litellm_map(r: Request) -> dict[str, Any]:
+    """LiteLLM's entry for the model, if it knows one."""
+    key = r.model.known_to_litellm_as or r.model.in_litellm[1]
+    value = {"key": r.model.name} if r.model.prices else None
+    return {"model_map_key": key, "model_map_value": value}
+
+
 def is_health_check(r: Request) -> bool:
     return r.who.owner == HEALTH_CHECK
 
@@ -240,6 +251,7 @@ def payload(r: Request, rng: Random) -> dict[str, Any]:
         "error_information": {"error_code": "429" if r.error else "", "error_class": r.error or ""},
         "model_parameters": {},
         "hidden_params": {},
+        "model_map_information": litellm_map(r),
     }
     if r.tokens and rng.random() < 0.2:  # as early payloads told it
         del metadata["usage_object"]
@@ -258,6 +270,7 @@ def table_row(
     """
     metadata = {"user_api_key": "h", **litellm_user(r), "usage_object": litellm_usage(r)}
     metadata |= {"applied_guardrails": [], "litellm_call_id": r.call_id}
+    metadata |= {"model_map_information": litellm_map(r)}
     key = r.response_id or r.call_id
     record = {
         "request_id": key,

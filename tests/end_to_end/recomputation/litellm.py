@@ -46,6 +46,15 @@ def details(usage: Row, name: str) -> Row:
     return usage.get(name) or {}
 
 
+def model_told(record: Row, metadata: Row, group: str | None) -> str | None:
+    """What a deployment is, if LiteLLM knows it as more than what was asked for."""
+    known_as = record.get("model_map_information") or metadata.get("model_map_information") or {}
+    key = text(known_as.get("model_map_key"))
+    if key and (key != group or details(known_as, "model_map_value").get("key")):
+        return key
+    return text(record.get("model"))
+
+
 def told(record: Row, usage: Row) -> Told:
     """Cache and reasoning are within; LiteLLM adds up what its providers tell apart."""
     of_input = details(usage, "prompt_tokens_details")
@@ -82,7 +91,8 @@ def litellm_event(record: Row, **landed: Any) -> Event:
     name, is_row = text(record.get("id")), text(record.get("id")) is None
     name = name or required(text(record.get("request_id")))
     call = first(text(record.get("litellm_call_id")), text(metadata.get("litellm_call_id")))
-    model = text(record.get("model"))
+    group = text(record.get("model_group"))
+    model = model_told(record, metadata, group)
     provider = provider_name(text(record.get("custom_llm_provider")), model)
     hit, call_type = flag(record.get("cache_hit")), text(record.get("call_type"))
 
@@ -122,7 +132,7 @@ def litellm_event(record: Row, **landed: Any) -> Event:
         team_id=team,
         provider=provider,
         model=model_name(provider, model),
-        asked=frozenset({text(record.get("model_group"))} - {None}),
+        asked=frozenset({group} - {None}),
         status="failure" if failed else "success",
         error_type=first(text(error.get("error_class")), text(error.get("error_code")))
         if failed

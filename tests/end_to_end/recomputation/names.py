@@ -10,6 +10,7 @@ AI_SERVICES = Path(__file__).resolve().parents[3] / "seeds/ai_services.csv"
 INTERFACE = re.compile(r"\.(chat|completion|messages|responses)$")
 # Others' names of providers, as far as tests land them.
 PROVIDERS = {
+    "az.ai.openai": "azure",
     "azure_ai": "azure",
     "bedrock": "aws",
     "aws.bedrock": "aws",

@@ -139,6 +139,8 @@ def price(row: Row) -> Row:
         output_tokens=output + reasoning,
         output_reasoning_tokens=reasoning,
     )
+    failed, told = row["status"] == "failure", row["tokens"]
+    came_to_nothing = not sum(told) if told else row["first_token_at"] is None
     try:
         price = calc_price(
             usage,
@@ -150,8 +152,18 @@ def price(row: Row) -> Row:
         has_price, status, cost = False, "no known price", None
     else:
         has_price, status, cost = True, "priced", price.total_price
-    failed, told = row["status"] == "failure", row["tokens"]
-    came_to_nothing = not sum(told) if told else row["first_token_at"] is None
+        of = price.model_price
+        if of.input_mtok is None and of.output_mtok is None:
+            has_price, status, cost = False, "no known price", None
+        elif (
+            (uncached and of.input_mtok is None)
+            or (read and of.input_mtok is None and of.cache_read_mtok is None)
+            or (write and of.input_mtok is None and of.cache_write_mtok is None)
+            or (output + reasoning and of.output_mtok is None)
+        ):
+            status, cost = "partly priced", None
+    if row["provider"] == "openrouter" and row["model"].endswith(":free"):
+        has_price, status, cost = True, "priced", Decimal(0)
     if row["is_cache_hit"] or (failed and came_to_nothing):
         status, cost = "free", Decimal(0)
     elif told is None:
