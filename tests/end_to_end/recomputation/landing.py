@@ -18,9 +18,21 @@ from recomputation.spans import otel_events, spans_of
 from recomputation.values import EPOCH, MICROSECOND, Row, first, moment, required
 
 NOT_READ = {"resourceMetrics", "resourceLogs"}
+ZSTD = b"\x28\xb5\x2f\xfd"  # how a compressed file begins
+
+
+def messages(content: bytes) -> Iterator[str]:
+    """What a collector compressed message by message, each behind its length in four bytes."""
+    while content:
+        end = 4 + int.from_bytes(content[:4], "big")
+        yield zstd.decompress(content[4:end]).decode()
+        content = content[end:]
 
 
 def read_text(path: Path) -> str:
+    content = path.read_bytes()
+    if path.suffix == ".zst" and not content.startswith(ZSTD):
+        return "\n".join(messages(content))
     opener = {".gz": gzip.open, ".zst": zstd.open}.get(path.suffix, open)
     with opener(path, "rb") as file:
         return file.read().decode()
