@@ -967,22 +967,29 @@ class Story:
         )
 
     def settled(self) -> None:
-        """LiteLLM's table settles a row afterwards, as its payload does not know."""
+        """LiteLLM settles a row of its table afterwards, as its payload does not know."""
         r = self.request()
-        before = replace(r, tokens=(r.tokens[0], *r.tokens[1:3], r.tokens[3] + 11, r.tokens[4]))
-        row, first = table_row(r, self.rng), table_row(before, self.rng)
-        row |= {"updated_at": json_time(r.end + HOUR)}
-        conflicts = self.deliver("litellm", first, r.at)
+        before = replace(r, tokens=(*r.tokens[:3], r.tokens[3] + 11, r.tokens[4]))
+        row = table_row(r, self.rng) | {"updated_at": json_time(r.end + HOUR)}
+        self.deliver("litellm", row, r.at)
+        conflicts = self.deliver("litellm", table_row(before, self.rng), r.at)
         if self.chance(0.5):
             conflicts += self.deliver("litellm", payload(before, self.rng), r.at)
-        self.deliver("litellm", row, r.at)
+        self.expect_of_litellm(r, conflicts)
+
+    def charged_for_the_time_being(self) -> None:
+        """A payload may say that its cost is not final, and another one that it is."""
+        r = self.request()
+        before = replace(r, tokens=(*r.tokens[:3], r.tokens[3] + 11, r.tokens[4]))
+        final, provisional = (payload(one, self.rng) for one in (r, before))
+        self.deliver("litellm", final | {"cost_finalized": True}, r.at)
+        provisional |= {"cost_finalized": False}
+        self.expect_of_litellm(r, self.deliver("litellm", provisional, r.at))
+
+    def expect_of_litellm(self, r: Request, conflicts: int) -> None:
+        who = r.who
         self.expect(
-            r,
-            r.call_id,
-            "litellm",
-            user=r.who.user,
-            end_user=r.who.end_user,
-            conflicts=conflicts,
+            r, r.call_id, "litellm", user=who.user, end_user=who.end_user, conflicts=conflicts
         )
 
     def asked_by_an_agent(self) -> None:
@@ -1107,6 +1114,7 @@ HAPPENINGS: dict[Callable[[Story], None], int] = {
     Story.asked_in_a_batch: 1,
     Story.corrected: 2,
     Story.settled: 1,
+    Story.charged_for_the_time_being: 1,
     Story.asked_by_an_agent: 3,
     Story.asked_by_an_agent_that_alone_tells: 1,
     Story.asked_by_a_service: 1,

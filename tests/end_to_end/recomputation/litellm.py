@@ -24,6 +24,7 @@ from recomputation.who import user_of
 
 HEALTH_CHECK = "litellm-internal-health-check"
 BATCH_POLLS = ("retrieve_batch", "aretrieve_batch")
+RESPONSE_POLLS = ("get_responses", "aget_responses")
 # What asks no AI, unless it tells usage.
 NO_CALLS = {"call_mcp_tool", "list_mcp_tools"}
 NO_CALLS |= {
@@ -108,16 +109,23 @@ def litellm_event(record: Row, **landed: Any) -> Event:
     team = first(text(metadata.get("user_api_key_team_id")), text(record.get("team_id")))
     owner = first(text(metadata.get("user_api_key_user_id")), text(record.get("user")))
     end_user = first(text(record.get("end_user")), text(metadata.get("user_api_key_end_user_id")))
+    if end_user and end_user.startswith("sk-"):  # some clients send their key there
+        end_user = None
     no_person = "health check" if HEALTH_CHECK in (owner, team) else None
     is_first_token = first_token and end and first_token < end
     call_id = call if call and not failed else f"{call or name}/{(start - EPOCH) // MILLISECOND}"
     is_batch = call_type in BATCH_POLLS
     if is_batch and not nothing:  # each poll of what has ended tells it
         call_id = name
+    is_left_out = call_type in NO_CALLS and nothing
+    if call_type in RESPONSE_POLLS:  # they tell again what their response has told
+        is_bill = name.endswith("_background_cost") or record.get("cost_finalized") is not None
+        is_left_out = nothing or not is_bill
     return Event(
         source="litellm",
         teller="litellm_table" if is_row else "litellm_payload",
         updated_at=moment(record.get("updated_at")),
+        is_provisional=record.get("cost_finalized") is False,
         call_id=call_id,
         response_id=None if hit or is_batch or name == call else identifier(name),
         witnesses=frozenset({identifier(name), call} - {None}) if not hit else frozenset(),
@@ -144,6 +152,6 @@ def litellm_event(record: Row, **landed: Any) -> Event:
         requested_at=start,
         first_token_at=first_token if is_first_token else None,
         completed_at=end,
-        left_out_as=call_type if call_type in NO_CALLS and nothing else None,
+        left_out_as=call_type if is_left_out else None,
         **landed,
     )

@@ -39,7 +39,10 @@ WRITE += ("llm.token_count.prompt_details.cache_write",)
 THOUGHT = ("gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.reasoning_tokens")
 THOUGHT += ("gen_ai.usage.output_tokens.reasoning", "ai.usage.reasoningTokens")
 THOUGHT += ("llm.token_count.completion_details.reasoning",)
-THOUGHT_BESIDE = ("gen_ai.usage.experimental.reasoning_tokens",)
+THOUGHT_BESIDE = "gen_ai.usage.experimental.reasoning_tokens"
+THOUGHT += (THOUGHT_BESIDE,)
+THOUGHT_WITHIN = ("gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.output_tokens.reasoning")
+THOUGHT_WITHIN += ("llm.token_count.completion_details.reasoning",)
 TOTAL = ("gen_ai.usage.total_tokens", "llm.token_count.total", "llm.usage.total_tokens")
 TOTAL += ("ai.usage.totalTokens",)
 ANSWERED = ("gen_ai.response.model", "ai.response.model", "llm.model_name")
@@ -62,8 +65,11 @@ COST += ("llm.cost.total",)
 CALL_ID = ("litellm_call_id", "litellm.call_id", "metadata.litellm_call_id")
 
 CLAUDE_CODE = "com.anthropic.claude_code"
-# Scopes whose input leaves the cache out.
+# What the input leaves out, by instrumentation and by the names in which it is told.
 CACHE_BESIDE = ("opentelemetry.instrumentation.bedrock",)
+CACHE_WITHIN = (READ[0], WRITE[0], WRITE[1], "gen_ai.usage.input_tokens.cached")
+CACHE_WITHIN_SCOPES = ("litellm", "openrouter", "openinference.", "pydantic-ai")
+CACHE_WITHIN_SCOPES += ("opentelemetry.instrumentation.anthropic",)
 FAILED = ("2", "STATUS_CODE_ERROR")
 # Never a request; and a sum of requests, unless it alone tells usage.
 NOTHING = re.compile(r"(execute_)?tool$|retrieval$|evaluation$|guardrail$", re.IGNORECASE)
@@ -121,18 +127,31 @@ class Span:
     @cached_property
     def told(self) -> Told:
         bare = self.is_claude_code
-        thought, beside = self.known(*THOUGHT), self.known(*THOUGHT_BESIDE)
-        cache_is_beside = bare or self.scope in CACHE_BESIDE
         return Told(
             count(self.known(*INPUTS, *(["input_tokens"] if bare else []))),
             count(self.known(*READ, *(["cache_read_tokens"] if bare else []))),
             count(self.known(*WRITE, *(["cache_creation_tokens"] if bare else []))),
             count(self.known(*OUTPUTS, *(["output_tokens"] if bare else []))),
-            count(first(thought, beside)),
+            count(self.known(*THOUGHT)),
             count(self.known(*TOTAL)),
-            BESIDE if cache_is_beside else WITHIN,
-            BESIDE if (beside and not thought) or self.provider == "x-ai" else WITHIN,
+            BESIDE if self.leaves_cache_out else WITHIN,
+            BESIDE if self.leaves_thoughts_out else WITHIN,
         )
+
+    @property
+    def leaves_cache_out(self) -> bool:
+        """As Anthropic's and Bedrock's own counts do; the conventions' names do not."""
+        if self.is_claude_code or self.scope in CACHE_BESIDE:
+            return True
+        is_by_convention = self.known(*CACHE_WITHIN) or self.scope.startswith(CACHE_WITHIN_SCOPES)
+        return self.provider in ("anthropic", "aws") and not is_by_convention
+
+    @property
+    def leaves_thoughts_out(self) -> bool:
+        """As xAI's own counts do, and Google's, but in the names of the conventions."""
+        if self.provider == "x-ai" or self.known(THOUGHT_BESIDE):
+            return True
+        return self.provider == "google" and not self.known(*THOUGHT_WITHIN)
 
     @cached_property
     def total(self) -> int:
