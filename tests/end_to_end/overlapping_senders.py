@@ -387,12 +387,12 @@ def called(r: Request, model: str, **more: Any) -> dict[str, Any]:
 
 
 def new_names(r: Request) -> tuple[str, str, dict[str, Any]]:
-    """OpenTelemetry's own: parts within, but for xAI's reasoning."""
+    """OpenTelemetry's own: parts within."""
     attributes = called(r, r.model.in_spans[1])
     if r.tokens:
         attributes |= {
             "gen_ai.usage.input_tokens": r.inputs,
-            "gen_ai.usage.output_tokens": r.tokens[3] if r.model is GROK else r.outputs,
+            "gen_ai.usage.output_tokens": r.outputs,
             "gen_ai.usage.cache_read.input_tokens": r.tokens[1],
             "gen_ai.usage.cache_creation.input_tokens": r.tokens[2] or None,
             "gen_ai.usage.reasoning.output_tokens": r.tokens[4] or None,
@@ -414,6 +414,15 @@ def old_names(r: Request) -> tuple[str, str, dict[str, Any]]:
             "gen_ai.usage.total_tokens": r.inputs + r.outputs,
         }
     return "openai.chat", "opentelemetry.instrumentation.openai.v1", attributes
+
+
+def xai_sdk(r: Request) -> tuple[str, str, dict[str, Any]]:
+    """xAI's own: reasoning beside, as no total says."""
+    name, _, attributes = new_names(r)
+    attributes["gen_ai.usage.reasoning.output_tokens"] = None
+    attributes["gen_ai.usage.reasoning_tokens"] = r.tokens[4]
+    attributes["gen_ai.usage.output_tokens"] = r.tokens[3]
+    return name, "xai_sdk.chat", attributes
 
 
 def beside_by_total(r: Request) -> tuple[str, str, dict[str, Any]]:
@@ -787,7 +796,7 @@ class Story:
         """Only the span tells; in all its dialects."""
         dialects: tuple[tuple[Dialect, Model], ...] = (
             *((adk, GEMINI), (claude_code, CLAUDE), (openinference, O3), (openinference, GPT)),
-            *((bedrock, BEDROCK), (new_names, GROK), (openrouter, O3), (openrouter, GPT)),
+            *((bedrock, BEDROCK), (xai_sdk, GROK), (openrouter, O3), (openrouter, GPT)),
         )
         dialect, model = self.rng.choice(dialects)
         r = self.request(model=model, first_token=None, response_id=None)

@@ -65,11 +65,11 @@ COST += ("llm.cost.total",)
 CALL_ID = ("litellm_call_id", "litellm.call_id", "metadata.litellm_call_id")
 
 CLAUDE_CODE = "com.anthropic.claude_code"
+BY_CONVENTION = ("opentelemetry.util.genai", "litellm", "openrouter", "openinference.")
 # What the input leaves out, by instrumentation and by the names in which it is told.
 CACHE_BESIDE = ("opentelemetry.instrumentation.bedrock",)
 CACHE_WITHIN = (READ[0], WRITE[0], WRITE[1], "gen_ai.usage.input_tokens.cached")
-CACHE_WITHIN_SCOPES = ("litellm", "openrouter", "openinference.", "pydantic-ai")
-CACHE_WITHIN_SCOPES += ("opentelemetry.instrumentation.anthropic",)
+CACHE_WITHIN_SCOPES = (*BY_CONVENTION, "opentelemetry.instrumentation.anthropic")
 FAILED = ("2", "STATUS_CODE_ERROR")
 # Never a request; and a sum of requests, unless it alone tells usage.
 NOTHING = re.compile(r"(execute_)?tool$|retrieval$|evaluation$|guardrail$", re.IGNORECASE)
@@ -149,6 +149,8 @@ class Span:
     @property
     def leaves_thoughts_out(self) -> bool:
         """As xAI's own counts do, and Google's, but in the names of the conventions."""
+        if self.scope.startswith(BY_CONVENTION):
+            return False
         if self.provider == "x-ai" or self.known(THOUGHT_BESIDE):
             return True
         return self.provider == "google" and not self.known(*THOUGHT_WITHIN)
