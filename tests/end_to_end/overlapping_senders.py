@@ -9,7 +9,7 @@ by itself as it did among others:
 
     python tests/end_to_end/overlapping_senders.py --seed 17 --landing /tmp/landing
 
-Later files sort before earlier ones: their names say nothing of what is right. All times are
+The names of files are in another order than their times. All times are
 integer microseconds since 1970, and prices whole units of 1e-9 USD a token.
 """
 
@@ -298,8 +298,8 @@ def table_row(
         record["litellm_call_id"] = r.call_id
         if is_keyed_by_call:
             record["request_id"] = r.call_id
-        if rng.random() < 0.5:
-            del metadata["litellm_call_id"]
+        if rng.random() < 0.6:
+            del rng.choice((metadata, record))["litellm_call_id"]
         record["status"] = "failure" if r.error else "success"
     else:
         del metadata["litellm_call_id"]
@@ -868,7 +868,8 @@ class Story:
         r = self.failure()
         if tellers == (GENERAL,) and self.chance(0.5):
             r = replace(r, tokens=(0, 0, 0, 0, 0))  # as some say it
-        self.tell(r, *tellers, dialect=self.rng.choice(WITNESSING))
+        row = self.rng.choice(("new", "old"))
+        self.tell(r, *tellers, dialect=self.rng.choice(WITNESSING), row=row)
 
     def client_went_away(self) -> None:
         """A failure that told what it used."""
@@ -904,12 +905,13 @@ class Story:
         """Asked twice; the second answer bears the first one's id, and is free."""
         r = self.request(first_token=None)
         in_litellm = self.chance(0.6)
-        self.tell(r, PAYLOAD if in_litellm else GENERAL, SPAN)
+        in_front = in_litellm and self.chance(0.4)  # another gateway, which has the cache
+        self.tell(r, PAYLOAD if in_litellm else GENERAL, *(() if in_front else (SPAN,)))
         at = r.end + self.rng.randrange(SECOND, 5 * MINUTE)
         told = {"tokens": r.tokens, "response_id": r.response_id, "first_token": None}
         hit = self.request(model=r.model, at=at, is_cache_hit=True, **told)
         litellms = self.rng.choice(((PAYLOAD,), (ROW,), (PAYLOAD, ROW)))
-        self.tell(hit, *(litellms if in_litellm else (GENERAL,)))
+        self.tell(hit, *(litellms if in_litellm and not in_front else (GENERAL,)))
 
     def share_an_id_with_strangers(self) -> None:
         """Ollama has 999 different ids for its answers."""
@@ -919,12 +921,29 @@ class Story:
             self.tell(r, *self.rng.choice(((SPAN,), (GENERAL,), (GENERAL, SPAN), (PAYLOAD, SPAN))))
             at += self.rng.randrange(MINUTE, 5 * MINUTE)
 
+    def share_an_id_and_a_size_with_strangers(self) -> None:
+        """What began at another time, asked another model, or is of one teller, is not the same."""
+        shared, tokens = f"chatcmpl-{self.rng.randrange(1, 1000)}", self.usage(GPT, plain=True)
+        at = FIRST_DAY + self.rng.randrange(HOUR, 2 * DAY)
+        models, tellers, apart = self.rng.choice(
+            (
+                ((LLAMA, LLAMA), self.rng.sample((SPAN, GENERAL, PAYLOAD), 2), 11 * MINUTE),
+                ((LLAMA, LLAMA), self.rng.sample((SPAN, GENERAL, PAYLOAD), 2), DAY),
+                ((LLAMA, CLAUDE), self.rng.sample((SPAN, GENERAL, PAYLOAD), 2), SECOND),
+                ((GPT, AZURE), self.rng.sample((GENERAL, PAYLOAD), 2), SECOND),
+                ((LLAMA, LLAMA), [self.rng.choice((SPAN, GENERAL, PAYLOAD))] * 2, SECOND),
+            )
+        )
+        for model, teller in zip(models, tellers, strict=True):
+            self.tell(self.request(model=model, at=at, response_id=shared, tokens=tokens), teller)
+            at += apart
+
     def have_no_id(self) -> None:
         """Some libraries write None for it."""
-        at = self.time()
-        for teller in (SPAN, SPAN, GENERAL):
-            nothing = self.rng.choice(("None", "null", "unknown"))
-            self.tell(self.request(model=GPT, at=at, response_id=nothing), teller)
+        at, nothing = self.time(), self.rng.choice(("None", "null", "unknown"))
+        tokens = self.usage(GPT)
+        for teller in (SPAN, SPAN, GENERAL, PAYLOAD):
+            self.tell(self.request(model=GPT, at=at, response_id=nothing, tokens=tokens), teller)
             at += SECOND
 
     def asked_in_a_batch(self) -> None:
@@ -932,8 +951,10 @@ class Story:
         batch, at = f"batch_s{self.seed}_{self.made}", self.time()
         who = self.owned()
         if self.chance(0.5):
+            tokens = self.usage(MINI)
             for _ in range(3):
-                self.tell(self.request(model=MINI, at=at, response_id=batch, who=who), SPAN)
+                r = self.request(model=MINI, at=at, response_id=batch, who=who, tokens=tokens)
+                self.tell(r, SPAN)
                 at += self.rng.randrange(SECOND)
             return
         for i in range(2):
@@ -948,7 +969,7 @@ class Story:
         self.expect(r, f"{batch}_batch_cost", "litellm", user=who.user)
 
     def corrected(self) -> None:
-        """A record that comes again with other figures; its file sorts before the first one's."""
+        """A record that comes again with other figures."""
         r = self.request()
         wrong = replace(r, tokens=(r.tokens[0] + 7, *r.tokens[1:]))
         if self.chance(0.3):
@@ -1024,8 +1045,9 @@ class Story:
         self.counts["invoke_agent"] += self.deliver("otel", told, agent.at)
         for chat in chats:
             parent = agent.span
-            if self.chance(0.3):  # its library has a span above that says the same
+            if self.chance(0.4):  # its library has a span above that says the same, or nothing
                 wrapper = replace(chat, span=f"{self.rng.getrandbits(64):016x}", response_id=None)
+                wrapper = replace(wrapper, tokens=chat.tokens if self.chance(0.6) else None)
                 name, scope, attributes = new_names(wrapper)
                 attributes["gen_ai.operation.name"] = None
                 above = a_span(wrapper, "call_llm", attributes, scope=scope, parent=parent)
@@ -1034,6 +1056,22 @@ class Story:
             tellers = self.rng.choice(((SPAN,), (GENERAL, SPAN), (PAYLOAD, SPAN)))
             dialect = self.rng.choice((new_names, old_names))
             self.tell(chat, *tellers, dialect=dialect, parent=parent)
+
+    def asked_for_several_in_one_trace(self) -> None:
+        """Each is whose the span above it says."""
+        at, trace = self.time(), f"{self.rng.getrandbits(128):032x}"
+        for person in self.rng.sample(self.people, 2):
+            who = Who(owner=person, user=person)
+            r = self.request(at=at, who=who, response_id=None, tokens=self.usage(GPT), model=GPT)
+            r = replace(r, trace=trace)
+            above = replace(r, span=f"{self.rng.getrandbits(64):016x}")
+            handled = a_span(above, "handle_request", {"user.id": person}, early=SECOND)
+            self.deliver("otel", handled, at)
+            name, scope, attributes = new_names(r)
+            told = a_span(r, name, attributes, scope=scope, parent=above.span)
+            self.deliver("otel", told, at)
+            self.expect(r, f"{trace}-{r.span}", "otel", user=person)
+            at += MINUTE
 
     def asked_by_an_agent_that_alone_tells(self) -> None:
         r = self.request(response_id=None, first_token=None, who=self.owned(), model=GPT)
@@ -1119,12 +1157,14 @@ HAPPENINGS: dict[Callable[[Story], None], int] = {
     Story.told_usage_by_the_client_alone: 1,
     Story.cached_by_the_gateway: 1,
     Story.share_an_id_with_strangers: 1,
+    Story.share_an_id_and_a_size_with_strangers: 1,
     Story.have_no_id: 1,
     Story.asked_in_a_batch: 1,
     Story.corrected: 2,
     Story.settled: 1,
     Story.charged_for_the_time_being: 1,
     Story.asked_by_an_agent: 3,
+    Story.asked_for_several_in_one_trace: 1,
     Story.asked_by_an_agent_that_alone_tells: 1,
     Story.asked_by_a_service: 1,
     Story.asked_by_nobody: 1,
@@ -1156,7 +1196,8 @@ def land(landing: Path, stories: Iterable[Story], *nights: int) -> None:
                 files[delivery.source, delivery.file].append(delivery.record)
     for (source, number), records in files.items():
         as_csv = source == "gateway" and number % FILES_A_NIGHT == 1
-        path = landing / source / f"{90 - number}.{'csv' if as_csv else 'jsonl'}"
+        name = number * 5 % (len(NIGHTS) * FILES_A_NIGHT)  # in no order
+        path = landing / source / f"{name}.{'csv' if as_csv else 'jsonl'}"
         path.parent.mkdir(parents=True, exist_ok=True)
         lines = "".join(json.dumps(record) + "\n" for record in records)
         path.write_text(csv_text(records) if as_csv else lines, encoding="utf-8")
