@@ -41,6 +41,27 @@ left_out as (
 
 ),
 
+-- However often a span was delivered.
+only_in_parents as (
+
+    select
+        usage_date,
+        source,
+        cast(sum(tokens) as bigint) as tokens_only_in_parents
+    from (
+        select
+            usage_date,
+            source,
+            call_id,
+            max(tokens_only_in_parents) as tokens
+        from events
+        where tokens_only_in_parents > 0
+        group by usage_date, source, call_id
+    ) as by_span
+    group by usage_date, source
+
+),
+
 counted as (
 
     select
@@ -49,8 +70,7 @@ counted as (
         count(*) as events_accepted,
         count(*) filter (where not is_usage) as non_usage_events,
         -- The rebuild in the night after its day went without it.
-        count(*) filter (where landed_date > usage_date + 1) as late_events,
-        cast(coalesce(sum(tokens_only_in_parents), 0) as bigint) as tokens_only_in_parents
+        count(*) filter (where landed_date > usage_date + 1) as late_events
     from events
     group by usage_date, source
 
@@ -60,12 +80,17 @@ final as (
 
     select
         counted.*,
+        coalesce(only_in_parents.tokens_only_in_parents, 0) as tokens_only_in_parents,
         left_out.operations_left_out,
         usage_dates.events_version
     from counted
     inner join usage_dates on counted.usage_date = usage_dates.usage_date
     left join left_out
         on counted.usage_date = left_out.usage_date and counted.source = left_out.source
+    left join only_in_parents
+        on
+            counted.usage_date = only_in_parents.usage_date
+            and counted.source = only_in_parents.source
 
 )
 

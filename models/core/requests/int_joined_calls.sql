@@ -62,7 +62,8 @@ calls as (
 ),
 
 -- Each call, and the calls of better tellers that may be the same one. The best teller first, and
--- of its calls the nearest in time.
+-- of its calls the nearest in time: of several tries one that ended alike, since a gateway in front
+-- of another sees one request, from the first try on.
 possible_joins as (
 
     select
@@ -76,9 +77,11 @@ possible_joins as (
             partition by calls.source, calls.call_id
             order by
                 better.teller_rank, better.teller,
+                calls.status <> better.status,
                 abs(date_diff('microsecond', calls.requested_at, better.requested_at)),
                 better.call_id
         ) as choice,
+        calls.status <> better.status as ended_otherwise,
         abs(date_diff('microsecond', calls.requested_at, better.requested_at)) as apart_us
     from calls
     inner join calls as better
@@ -95,7 +98,8 @@ joins as (
     select * from possible_joins
     where choice = 1
     qualify row_number() over (
-        partition by better_source, better_call_id, teller order by apart_us, call_id
+        partition by better_source, better_call_id, teller
+        order by ended_otherwise, apart_us, call_id
     ) = 1
 
 ),

@@ -62,7 +62,7 @@ merged as (
         ] + token_types() | map(attribute='tokens') | list %}
             arg_min({{ column }}, precedence) as {{ column }},
         {%- endfor %}
-        arg_min(is_part_cut, precedence) filter (where has_usage) as is_part_cut,
+        coalesce(arg_min(is_part_cut, precedence) filter (where has_usage), false) as is_part_cut,
         arg_min(user_id, precedence) filter (where user_name is not null) as named_user_id,
         -- Who knows that no person asked goes before who does not.
         arg_min(user_id, precedence) filter (
