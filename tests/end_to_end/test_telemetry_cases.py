@@ -102,7 +102,7 @@ def assert_in_words(cases: list[str], query: Query) -> None:
     """What expected.json says in words rather than in a query."""
     of_case = {
         "70": ("like '%dead1b58%'", 1),  # delivered twice
-        "71": ("= 'call-c71'", 1),
+        "71": ("like 'call-c71/%'", 1),
         "73": ("like '%dead1c%'", 41),  # 40 of the first night, 1 of the second
     }
     for case in cases:

@@ -113,7 +113,10 @@ def litellm_event(record: Row, **landed: Any) -> Event:
         end_user = None
     no_person = "health check" if HEALTH_CHECK in (owner, team) else None
     is_first_token = first_token and end and first_token < end
-    call_id = call if call and not failed else f"{call or name}/{(start - EPOCH) // MILLISECOND}"
+    if failed or not call:
+        call_id = f"{call or name}/{(start - EPOCH) // MILLISECOND}"
+    else:  # one call may ask several models, each of which answers
+        call_id = call if hit or name == call else f"{call}/{name}"
     is_batch = call_type in BATCH_POLLS
     if is_batch and not nothing:  # each poll of what has ended tells it
         call_id = name
