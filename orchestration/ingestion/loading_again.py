@@ -72,7 +72,7 @@ class LoadAgain(Load):
         return f"union all from replaced where {_IS_KEPT}"
 
     def set_bad_aside(self) -> None:
-        """Leave out what is archived, and add what was rejected in files that are not read again."""
+        """Leave out what is archived; add what was rejected in files that are not read again."""
         self.connection.execute(
             f"""
             delete from rejected using files

@@ -12,7 +12,6 @@ SOURCE = Source(
     | text("model", "user", "team_id", "end_user", "prompt_tokens", "completion_tokens")
     | text("response_cost", "spend")
     | {"metadata": "JSON", "error_information": text("error_code", "error_class")},
-    marks=("startTime", "model"),
     key="request_id",
     time="started_at",
     tokens=("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens"),
@@ -26,6 +25,7 @@ SOURCE = Source(
         "user": "plain(coalesce(user_id, end_user))",
     },
     database_folder=FOLDER,
+    marks=("startTime", "model"),
     shown={
         "user": "coalesce(user_id, end_user)",
         "provider": "custom_llm_provider",

@@ -15,7 +15,6 @@ _SPAN = text("traceId", "spanId", "parentSpanId", "startTimeUnixNano", "endTimeU
 SOURCE = Source(
     Path(__file__).parent,
     {"resourceSpans": [{"scopeSpans": [{"spans": [_SPAN]}]}]},
-    marks=("resourceSpans",),
     key="span_id",
     time="started_at",
     tokens=("input_tokens", "prompt_tokens", "output_tokens", "completion_tokens"),
@@ -32,6 +31,7 @@ SOURCE = Source(
     },
     counted="is_genai",
     attributes_of_use="gen_ai.usage.",
+    marks=("resourceSpans",),
     shown={
         "user": "coalesce(user_id, end_user)",
         "provider": "coalesce(provider_name, system)",
