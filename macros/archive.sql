@@ -39,8 +39,8 @@
         replace (
             {%- for column in user_columns %}
             case
-                when users_are_hidden or {{ column }} = '(unknown)' then {{ column }}
-                {{ 'else ' ~ hidden(column) if column == 'user_id' }}
+                when users_are_hidden then {{ column }}
+                {{ 'else ' ~ hidden_user(column) if column == 'user_id' }}
             end as {{ column }}{{ ',' if not loop.last }}
             {%- endfor %}
         )

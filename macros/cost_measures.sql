@@ -2,11 +2,11 @@
 {% macro cost_measures() -%}
     cast(sum(requests) as bigint) as requests,
     cast(sum(total_tokens) as bigint) as total_tokens,
-    sum(cost_usd) as cost_usd,
+    {{ sum_of_costs() }} as cost_usd,
     sum(reported_cost_usd) as reported_cost_usd,
-    cast(sum(unpriced_tokens) as bigint) as unpriced_tokens,
+    {{ sum_not_told() }},
     cast(
-        sum(cost_usd) * 1000000 / nullif(sum(total_tokens) - sum(unpriced_tokens), 0)
+        {{ sum_of_costs() }} * 1000000 / nullif(sum(total_tokens) - sum(unpriced_tokens), 0)
         as decimal(18, 6)
     ) as cost_per_million_tokens_usd
 {%- endmacro %}

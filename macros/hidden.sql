@@ -17,6 +17,20 @@
     {%- endif -%}
 {%- endmacro %}
 
+{# The same of a user as user_of names them: a name of ours stays, but for the service's in it. #}
+{% macro hidden_user(user_id) -%}
+    {%- if users_are_hidden() -%}
+    case
+        when starts_with({{ user_id }}, '(service) ')
+            then '(service) ' || {{ hidden("substr(" ~ user_id ~ ", 11)") }}
+        when starts_with({{ user_id }}, '(') then {{ user_id }}
+        else {{ hidden(user_id) }}
+    end
+    {%- else -%}
+    {{ user_id }}
+    {%- endif -%}
+{%- endmacro %}
+
 {# Tells whether users are hidden, and by which key, without telling the key. #}
 {% macro hiding_version() -%}
     {{ hidden("'which key'") if users_are_hidden() else "'shown'" }}

@@ -5,30 +5,33 @@
    transaction, so it does not matter who builds, in what order, or after what crash: a build always
    ends with what a full refresh would give.
 
-   int_requests has events_version: raw files and settings, as int_events_version_by_day wants them.
+   int_requests and int_accepted_events have events_version: raw files and settings, as int_events_version_by_day wants them.
    Whatever adds up requests has requests_version: requests as they were built, names and prices, as
    int_requests_version_by_day wants them. #}
 
-{# A column of a model in this schema as it is now, by day: nothing, if it is to be built anew. #}
-{% macro already_built(model_name, column) -%}
+{# Columns of a model in this schema as it is now, by day: nothing, if it is to be built anew. #}
+{% macro already_built(model_name, columns) -%}
     {%- set relation = adapter.get_relation(this.database, this.schema, model_name) -%}
     {%- if relation is none or flags.FULL_REFRESH -%}
-    select cast(null as date) as usage_date, cast(null as varchar) as {{ column }} where false
+    select
+        cast(null as date) as usage_date
+        {%- for column in columns %}, cast(null as varchar) as {{ column }}{% endfor %}
+    where false
     {%- else -%}
-    select distinct usage_date, {{ column }} from {{ relation }}
+    select distinct usage_date, {{ columns | join(', ') }} from {{ relation }}
     {%- endif -%}
 {%- endmacro %}
 
-{# The days to rebuild of the model that is being built: those that int_usage_dates marks for
-   int_requests itself, and those whose requests or prices have changed for whatever adds up
+{# The days to rebuild of the model that is being built: those that int_usage_dates marks for what
+   reads events itself, and those whose requests or prices have changed for whatever adds up
    requests. #}
 {% macro usage_dates_to_rebuild() -%}
-    {%- if this.identifier == 'int_requests' -%}
+    {%- if this.identifier in ('int_requests', 'int_accepted_events') -%}
     select usage_date from {{ ref('int_usage_dates') }} where needs_rebuild
     {%- else -%}
     select coalesce(wanted.usage_date, built.usage_date)
     from {{ ref('int_requests_version_by_day') }} as wanted
-    full join ({{ already_built(this.identifier, 'requests_version') }}) as built
+    full join ({{ already_built(this.identifier, ['requests_version']) }}) as built
         on wanted.usage_date = built.usage_date
     where wanted.requests_version is distinct from built.requests_version
     {%- endif -%}

@@ -1,24 +1,46 @@
-{# The provider's name as genai-prices writes it, whatever a gateway or an instrumentation calls
-   it. Names not listed here stay as they are; null stays null. #}
-{% macro provider_name(reported) -%}
-    case lower({{ reported }})
-        when 'gemini' then 'google'
-        when 'vertex_ai' then 'google'
-        when 'gcp.gemini' then 'google'
-        when 'gcp.vertex_ai' then 'google'
-        when 'gcp.gen_ai' then 'google'
-        when 'bedrock' then 'aws'
-        when 'aws.bedrock' then 'aws'
-        when 'azure_ai' then 'azure'
-        when 'az.ai.openai' then 'azure'
-        when 'az.ai.inference' then 'azure'
-        when 'azure.ai.openai' then 'azure'
-        when 'azure.ai.inference' then 'azure'
-        when 'mistral_ai' then 'mistral'
-        when 'xai' then 'x-ai'
-        when 'x_ai' then 'x-ai'
-        when 'together_ai' then 'together'
-        when 'fireworks_ai' then 'fireworks'
-        else lower({{ reported }})
-    end
+{# The provider's name as genai-prices writes it, whatever a gateway or an SDK calls it, and which of
+   its interfaces was used (openai.chat). Names not listed stay as they are. A framework runs no
+   model: then the model's name tells who does, where it does so beyond doubt. Else null. #}
+{% macro provider_name(reported, model) -%}
+    {%- set aliases = {
+        'anthropic': ['claude', 'anthropic_text'],
+        'aws': ['bedrock', 'bedrock_converse', 'bedrock-converse', 'aws.bedrock', 'aws_bedrock',
+            'aws-bedrock', 'amazon-bedrock', 'amazon_bedrock'],
+        'azure': ['azure_ai', 'azure_openai', 'azure-openai', 'azureopenai', 'az.ai.openai',
+            'az.ai.inference', 'azure.ai.openai', 'azure.ai.inference'],
+        'cohere': ['cohere_chat'],
+        'fireworks': ['fireworks_ai', 'fireworks-ai'],
+        'google': ['gemini', 'vertex', 'vertexai', 'vertex_ai', 'vertex_ai_beta', 'google_vertex',
+            'google-vertex', 'google.vertex', 'google_genai', 'google-genai', 'google-gla',
+            'google.generative-ai', 'gcp.gemini', 'gcp.vertex_ai', 'gcp.gen_ai'],
+        'mistral': ['mistral_ai', 'mistralai', 'codestral'],
+        'moonshotai': ['moonshot'],
+        'openai': ['openai_text', 'text-completion-openai', 'openai_responses'],
+        'perplexity': ['perplexity_ai'],
+        'together': ['together_ai', 'togetherai'],
+        'voyageai': ['voyage'],
+        'x-ai': ['xai', 'x_ai'],
+    } -%}
+    {%- set no_providers = [
+        '', 'unknown', 'none', '_other', 'agno', 'autogen', 'crewai', 'dspy', 'gcp.vertex.agent', 'haystack',
+        'langchain', 'langgraph', 'litellm', 'litellm_proxy', 'llama_index', 'llamaindex',
+        'microsoft.agent_framework', 'openai_agents', 'pydantic_ai', 'semantic_kernel', 'smolagents',
+        'spring_ai', 'strands', 'strands-agents', 'vercel'
+    ] -%}
+    {%- set name = "regexp_replace(lower(" ~ reported ~ "), '[.](chat|completion|messages|responses)$', '')" -%}
+    coalesce(
+        case
+            {%- for provider, names in aliases.items() %}
+                when {{ name }} in ('{{ names | join("', '") }}') then '{{ provider }}'
+            {%- endfor %}
+            when {{ name }} not in ('{{ no_providers | join("', '") }}') then {{ name }}
+        end,
+        case
+            when regexp_matches({{ model }}, '^(gpt-[0-9]|o[134](-|$))') then 'openai'
+            when {{ model }} like 'claude-%' then 'anthropic'
+            when {{ model }} like 'gemini-%' then 'google'
+            when regexp_matches({{ model }}, '^([a-z]+[.])?(anthropic[.]claude|amazon[.](nova|titan))')
+                then 'aws'
+        end
+    )
 {%- endmacro %}

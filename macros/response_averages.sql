@@ -2,14 +2,16 @@
    responses, that is requests that succeeded, and null where there are none. #}
 {% macro response_averages() -%}
     responses,
-    response_output_tokens / nullif(responses, 0) as avg_output_tokens,
+    -- A day past retention may be of a time when a response without usage had none.
+    response_output_tokens / nullif(coalesce(responses_with_output_tokens, responses), 0)
+        as avg_output_tokens,
     total_response_time_ms / nullif(timed_response_time_ms, 0) as avg_response_time_ms,
     p50_response_time_ms,
     p95_response_time_ms,
     p99_response_time_ms,
     total_time_to_first_token_ms / nullif(timed_time_to_first_token_ms, 0)
         as avg_time_to_first_token_ms,
-    timed_output_tokens * 1000 / nullif(total_response_time_ms, 0)
+    timed_output_tokens * 1000 / nullif(coalesce(output_time_ms, total_response_time_ms), 0)
         as output_tokens_per_second,
     failed_requests / requests as error_rate
 {%- endmacro %}

@@ -9,5 +9,6 @@
     cast(sum(requests) as bigint) as requests,
     cast(sum(responses) as bigint) as responses,
     cast(sum(total_tokens) as bigint) as total_tokens,
-    sum(cost_usd) as cost_usd
+    {{ sum_of_costs() }} as cost_usd,
+    {{ sum_not_told() }}
 {%- endmacro %}

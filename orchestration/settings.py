@@ -65,6 +65,10 @@ def _only_digits(text: str) -> str:
     return text
 
 
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
 def _true_or_false(text: str) -> bool:
     if text.lower() not in ("true", "false"):
         raise ValueError
@@ -115,6 +119,18 @@ _WholeNumber = Annotated[int, BeforeValidator(_only_digits)]
 _Port = Annotated[_WholeNumber, Field(ge=1, le=65535)]
 # As spans name a server: without https://, and in letters that stay text in SQL.
 _Address = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:\[\]-]+:[0-9]{1,5}$")]
+# A pattern stays text in SQL, and is one of several with commas between them.
+_Pattern = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f'\"]{1,256}$")]
+# As spans name their attributes, in letters that stay text in SQL.
+_Attributes = Annotated[
+    list[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:/-]{1,100}$")]],
+    BeforeValidator(lambda text: [part.strip() for part in text.split(",") if part.strip()]),
+    # What has landed is read by the names of then; no other tables come of it.
+    Setting(
+        changes_tables=False,
+        allowed="names of attributes of spans, such as app.user, several with commas between them",
+    ),
+]
 _StorageUrl = Annotated[
     str,
     BeforeValidator(lambda url: url.strip().rstrip("/")),
@@ -157,8 +173,18 @@ class Settings(BaseSettings):
     ]
     gateway_addresses: Annotated[
         list[_Address],
-        BeforeValidator(lambda text: [part.strip() for part in text.split(",") if part.strip()]),
+        BeforeValidator(_parts),
         Setting(changes_tables=True, allowed="host:port, several with commas between them"),
+    ]
+    # Owners of keys that several people use.
+    shared_keys: Annotated[
+        list[_Pattern],
+        BeforeValidator(_parts),
+        Setting(
+            changes_tables=True,
+            allowed="user ids, * in them for anything, several with commas between them, and no "
+            "quotation marks",
+        ),
     ]
     hide_users: Annotated[
         bool,
@@ -221,6 +247,11 @@ class Settings(BaseSettings):
             is_shown=False,
         ),
     ] = None
+
+    # Before the names that are known, for what lands from then on.
+    user_attributes: _Attributes = []
+    team_attributes: _Attributes = []
+    session_attributes: _Attributes = []
 
     # PostgreSQL's driver knows more addresses than could be checked here.
     litellm_database_url: Annotated[

@@ -12,6 +12,10 @@ days later was taken in, and no request and no such queue lasts that long. A mis
 shorten this: it is counted from the newest row taken in, and not from today. And rows land in the
 order in which they started, and all that landed is taken in before more are read: wherever a crash
 cuts this off, no row is left out behind the newest one.
+
+LiteLLM changes rows that it has written: what a batch or a budget settles. It notes the time in
+`updated_at`, and what started within a month before is read again once that is later than what
+raw/ holds of the row.
 """
 
 import os
@@ -40,6 +44,8 @@ from orchestration.warehouse.archive import is_archived
 
 _ROWS_A_FILE = 50_000
 _STARTED_AT = 'as_time(fetched."startTime")'
+# LiteLLM's table has an index on when requests started, and none on when rows changed.
+_SETTLED_WITHIN = timedelta(days=31)
 _CONNECT_TIMEOUT_S = "20"
 
 
@@ -87,7 +93,8 @@ def _land_new_rows(settings: Settings) -> tuple[int, int]:
             for statement in SESSION:
                 cursor.execute(statement)
             types = dict(_fetch(cursor, COLUMNS_PRESENT, connection).fetchall())
-            cursor.execute(f"declare rows no scroll cursor for {select_rows(types, since)}")
+            query = select_rows(types, since, since and since - _SETTLED_WITHIN)
+            cursor.execute(f"declare rows no scroll cursor for {query}")
             fetch = f"fetch forward {_ROWS_A_FILE} from rows"
             while read := len(_fetch(cursor, fetch, connection)):
                 rows += read
@@ -127,12 +134,13 @@ def _know_what_was_read(
 ) -> datetime | None:
     """Make the tables `known` and `known_bad`; return the time from which on to read, if not all.
 
-    Rows that were taken in are known by id and time, rejected ones by what was kept of these.
+    Rows that were taken in are known by id and time, as they were then; rejected ones by what was
+    kept of these.
     """
     raw = quoted(settings.raw)
     connection.execute(
         """
-        create temp table known (request_id varchar, started_at timestamp);
+        create temp table known (request_id varchar, started_at timestamp, known_as_of timestamp);
         create temp table known_bad (request_id varchar, started_at varchar);
         """
     )
@@ -163,11 +171,29 @@ def _know_what_was_read(
     connection.execute(
         f"""
         insert into known
-        select request_id, started_at
-        from read_parquet('{raw}/litellm/*/*.parquet', hive_types = {{'event_date': date}})
+        select
+            request_id,
+            started_at,
+            max(
+                case
+                    -- What changes of theirs would name them again.
+                    when user_id = '(forgotten)' or end_user = '(forgotten)' then 'infinity'
+                    else coalesce(updated_at, landed_at)
+                end
+            )
+        from (
+            -- Files of earlier versions have no updated_at.
+            select null::timestamp as updated_at where false
+            union all by name
+            from read_parquet(
+                '{raw}/litellm/*/*.parquet',
+                hive_types = {{'event_date': date}}, union_by_name = true
+            )
+        )
         where event_date >= cast($since as date) and starts_with(landing_file, '{FOLDER}/')
+        group by all
         """,
-        {"since": since},
+        {"since": since - _SETTLED_WITHIN},
     )
     return since
 
@@ -188,6 +214,7 @@ def _write_new(connection: duckdb.DuckDBPyConnection, path: Path, is_closed: str
             from known
             where known.request_id = given(fetched.request_id)
             and known.started_at = {_STARTED_AT}
+            and (as_time(fetched.updated_at) > known.known_as_of) is not true
         )
         and not exists (
             from known_bad

@@ -55,6 +55,9 @@ class Load:
         with duckdb.connect(config={"temp_directory": temporary}) as self.connection:
             self.connection.execute("set TimeZone = 'UTC'")
             self.connection.execute(MACROS)
+            for name in ("user_attributes", "team_attributes", "session_attributes"):
+                attributes = getattr(self.settings, name)
+                self.connection.execute(f"set variable {name} = {attributes}::varchar[]")
             self.clear()
             register_files(self.connection, self.files)
             if not self.write_if_all_is_good():

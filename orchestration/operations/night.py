@@ -134,7 +134,8 @@ def _tell(settings: Settings, build: Build | None, before: Build | None) -> None
         requests, users, tokens, cost, first, last = reports.execute(
             """
             select
-                sum(requests), (select count(*) from core.dim_users where user_id <> '(unknown)'),
+                sum(requests),
+                (select count(*) from core.dim_users where not starts_with(user_id, '(')),
                 sum(total_tokens), (select sum(cost_usd) from cost.cost_by_day_and_ai),
                 min(usage_date), max(usage_date)
             from usage.usage_by_day

@@ -38,7 +38,7 @@ def publish(settings: Settings, models: list[dict], built: BuiltFrom) -> Build:
     `models` are nodes of dbt's manifest, and `built` says what they were built from.
 
     Raises:
-        UserError: the copy could not be written, it lacks what the version before had, or a report
+        UserError: the copy could not be written, it differs from the version before, or a report
             of the page is declared wrongly. The version before stays the current one.
     """
     # Takes a second, and only publication needs it.

@@ -12,29 +12,58 @@ from orchestration.publication.expectations import judge_publication
 from orchestration.settings import Settings
 from orchestration.warehouse.archive import archived_through
 
-# Days whose tokens fell though no event landed for them. A request may move over midnight when
-# another delivery of it lands, so the days next to a day with new events may differ, too.
-LOST_TOKENS = """
-    with landed as (
-        select usage_date, now_counts.events is distinct from before_counts.events as has_changed
-        from (
-            select usage_date, sum(events_received) as events
-            from now.technical.data_quality group by all
-        ) as now_counts
-        full join (
-            select usage_date, sum(events_received) as events
-            from before.technical.data_quality group by all
-        ) as before_counts using (usage_date)
-    )
+# A request may move over midnight when another delivery of it lands, so the days next to a day with
+# new events may differ, too. Of all other days the tokens must not fall.
+DAYS_WITH_NEWS = """
+    create temp view days_with_news as
+    select unnest([usage_date - 1, usage_date, usage_date + 1]) as usage_date
+    from (
+        select usage_date, sum(events_received) as events
+        from now.technical.data_quality group by all
+    ) as now_counts
+    full join (
+        select usage_date, sum(events_received) as events
+        from before.technical.data_quality group by all
+    ) as before_counts using (usage_date)
+    where now_counts.events is distinct from before_counts.events
+"""
 
+LOST_TOKENS = """
     select
         days.usage_date,
         cast(days.total_tokens - coalesce(now_days.total_tokens, 0) as double) as tokens_lost
     from before.usage.usage_by_day as days
     left join now.usage.usage_by_day as now_days using (usage_date)
-    where not exists (
-        from landed where has_changed and abs(landed.usage_date - days.usage_date) <= 1
+    where usage_date not in (select usage_date from days_with_news)
+"""
+
+# What else is told of such days than before: other code reads the same events otherwise.
+CHANGED = """
+    with figures as (
+        select
+            source,
+            usage_date,
+            now_days.requests - before_days.requests as more_requests,
+            now_days.tokens - before_days.tokens as more_tokens
+        from (
+            select source, usage_date, count(*) as requests, sum(total_tokens) as tokens
+            from now.core.fct_requests group by all
+        ) as now_days
+        inner join (
+            select source, usage_date, count(*) as requests, sum(total_tokens) as tokens
+            from before.core.fct_requests group by all
+        ) as before_days using (source, usage_date)
+        where usage_date not in (select usage_date from days_with_news)
     )
+
+    select
+        source,
+        count(*) as changed_days,
+        cast(sum(more_requests) as bigint) as more_requests,
+        cast(sum(more_tokens) as bigint) as more_tokens
+    from figures
+    where more_requests <> 0 or more_tokens <> 0
+    group by source
 """
 
 # The last whole day beside the same weekday of the eight weeks before it.
@@ -99,7 +128,9 @@ def compare(
             connection.execute(f"attach '{path}' as before (read_only)")
             frames["tables"] = _row_counts(connection, archived_through(settings))
             if is_comparable:
+                connection.execute(DAYS_WITH_NEWS)
                 frames["lost_tokens"] = connection.execute(LOST_TOKENS).df()
+                frames["changed"] = connection.execute(CHANGED).df()
     return judge_publication(frames)
 
 

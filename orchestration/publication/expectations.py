@@ -34,6 +34,13 @@ def judge_publication(
                 description="a day has lost tokens though nothing landed for it",
             ),
         ],
+        "changed": [
+            gxe.ExpectColumnValuesToBeBetween(
+                column="changed_days",
+                max_value=0,
+                description="days have other figures though nothing landed for them",
+            ),
+        ],
         "volume": [
             gxe.ExpectColumnPairValuesAToBeGreaterThanB(
                 column_A="requests",
@@ -75,7 +82,7 @@ def judge_publication(
             (warnings if config.severity == "warning" else losses).append(said)
     if losses:
         raise UserError(
-            "Not published, since it lacks what the version before has: "
+            "Not published, since it differs from the version before: "
             + "; ".join(losses)
             + ". What was published before still stands. If this is meant, for instance since a "
             "model has changed, run once with AI_USAGE_ACCEPT_CHANGES=1."

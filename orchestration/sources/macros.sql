@@ -118,3 +118,23 @@ create or replace temp macro bad_flag(x, field) as
 create or replace temp macro shortened(x) as regexp_replace(
     x, '"((?:[^"\\]|\\.){40})(?:[^"\\]|\\.)*"', '"\1..."', 'g'
 );
+
+-- Fields of an object that is told as JSON, or as Python writes it; nothing of what is neither.
+create or replace temp macro in_json(x, path) as
+    case when json_valid(x) then given(json_extract_string(x, path)) end;
+
+create or replace temp macro in_dict(x, field) as
+    nullif(regexp_extract(x, '[''"]' || field || '[''"]: *([0-9]+)', 1), '');
+
+-- Attributes as OpenTelemetry has them: their text, and which of some names are told.
+create or replace temp macro attribute_text(x) as
+    coalesce(x."stringValue", x."intValue", x."doubleValue", x."boolValue");
+
+create or replace temp macro told_by(names, attributes) as
+    list_filter(names, lambda name: given(attributes[name]) is not null)[1];
+
+-- The names that the organisation's settings add; none outside of ingestion.
+create or replace temp macro further(setting) as coalesce(getvariable(setting), []::varchar[]);
+
+create or replace temp macro further_told(setting, attributes) as
+    given(attributes[told_by(further(setting), attributes)]);

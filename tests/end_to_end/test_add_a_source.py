@@ -77,30 +77,21 @@ with source as (
 renamed as (
 
     select
-        request_id,
+        request_id as call_id,
         'acme' as source,
+        'acme' as teller,
         request_id as prompt_id,
-        cast(null as varchar) as reported_session_id,
         false as is_session_id_doubtful,
-        user_id,
-        cast(null as varchar) as user_name,
-        cast(null as varchar) as team_id,
-        {{ provider_name('provider') }} as provider,
+        user_id as owner_id,
+        provider,
         model,
         'success' as status,
-        cast(null as varchar) as error_type,
         input_tokens,
-        cast(null as bigint) as cache_read_tokens,
-        cast(null as bigint) as cache_write_tokens,
         output_tokens,
-        cast(null as bigint) as reasoning_tokens,
-        cast(null as decimal(20, 12)) as reported_cost_usd,
         false as is_cache_hit,
-        true as is_request,
         false as is_client_view,
         requested_at,
-        cast(null as timestamp) as first_token_at,
-        cast(null as timestamp) as completed_at,
+        landing_file,
         landed_at,
         event_date
     from source
@@ -115,7 +106,7 @@ models:
     description: One row per event of Acme's gateway, in the columns that all sources share.
 """,
 }
-UNION = "models/core/requests/int_requests_unioned.sql"
+UNION = "macros/models_of_calls.sql"
 BUILD = """
 from orchestration.ingestion import ingest
 from orchestration.settings import load_settings
@@ -138,10 +129,9 @@ def test_the_five_steps_are_all(tmp_path: Path) -> None:
         path.write_text(content.lstrip())
     assert UNION in steps
     union = (project / UNION).read_text()
-    one = "    select * from {{ ref('stg_gateway__requests') }}\n"
+    one = "'stg_gateway__requests'"
     assert one in union
-    more = f"{one}    union all by name\n{one.replace('gateway', 'acme')}"
-    (project / UNION).write_text(union.replace(one, more))
+    (project / UNION).write_text(union.replace(one, f"'stg_acme__requests', {one}"))
 
     landing = home / "landing/acme/today.jsonl"
     landing.parent.mkdir(parents=True)

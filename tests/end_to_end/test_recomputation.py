@@ -5,17 +5,13 @@ import gzip
 import io
 import json
 from collections import Counter
-from collections.abc import Iterable
 from datetime import date, datetime, timedelta
-from decimal import Decimal
-from math import isclose
 from pathlib import Path
-from typing import Any
 
-import duckdb
 import pytest
+from comparison import assert_recomputed
 from conftest import Warehouse
-from recomputation import Recomputation, Row, percentile, recompute
+from recomputation import recompute
 
 from examples.simulator import simulate
 
@@ -23,144 +19,6 @@ PROXY, RECORDED_PROXY = "litellm.acme.example:4000", "127.0.0.1:28400"
 RECORDED = Path("examples/recorded")
 # Two whole months and many whole weeks, and the end of daylight saving in the United States.
 DAYS, USERS, LAST_DAY = 66, 8, date(2026, 11, 3)
-# Of prices the test asks what requests cost, and whether they have one: see tests/integration.
-NOT_RECOMPUTED = {"core.dim_prices"}
-GRAIN = {
-    "core.fct_requests": ("request_id",),
-    "core.fct_sessions": ("session_id",),
-    "core.dim_users": ("user_id",),
-    "core.dim_ai_services": ("ai_service",),
-    "core.dim_models": ("provider", "model"),
-    "usage.usage_by_day": ("usage_date",),
-    "usage.usage_by_ai_service": ("usage_date", "ai_service"),
-    "usage.usage_by_user": ("usage_date", "user_id"),
-    "usage.token_usage_details": ("usage_date", "user_id", "ai_service", "model", "token_type"),
-    "usage.tokens_by_day_and_ai": ("usage_date", "ai_service"),
-    "usage.tokens_by_ai": ("ai_service",),
-    "usage.tokens_by_user_and_ai": ("user_id", "ai_service"),
-    "usage.user_prompts": ("usage_date", "user_id"),
-    "usage.requests_over_time": ("usage_hour", "ai_service"),
-    "usage.total_prompts_by_ai": ("ai_service",),
-    "cost.cost_by_day_and_ai": ("usage_date", "ai_service"),
-    "cost.cost_by_day_and_user": ("usage_date", "user_id"),
-    "cost.cost_by_day_ai_and_user": ("usage_date", "ai_service", "user_id"),
-    "cost.time_of_use": ("usage_date", "hour_of_day", "ai_service"),
-    "technical.long_term_trends": ("period_type", "period_start", "ai_service"),
-    "technical.response_averages_by_ai": ("usage_date", "ai_service"),
-    "technical.response_averages_by_user": ("usage_date", "user_id"),
-    "technical.session_averages_by_ai": ("usage_date", "ai_service"),
-    "technical.session_averages_by_user": ("usage_date", "user_id"),
-    "technical.data_quality": ("usage_date", "source"),
-}
-
-
-def published_tables(warehouse: Warehouse) -> dict[str, list[Row]]:
-    path = warehouse.home / "published/reports.duckdb"
-    names = json.loads((warehouse.home / "published/current/build.json").read_text())["tables"]
-    tables = {}
-    with duckdb.connect(str(path), read_only=True) as connection:
-        for name in names:
-            cursor = connection.execute(f"from {name}")
-            columns = [column[0] for column in cursor.description]
-            tables[name] = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
-    for request in tables["core.fct_requests"]:
-        request["has_price"] = request.pop("price_id") is not None
-    return tables
-
-
-def name_sessions_alike(requests: list[Row], sessions: list[Row]) -> None:
-    """Call each derived session after its first request: how it is called is nobody's business."""
-    names: dict[str, str] = {}
-    for row in sorted(requests, key=lambda row: (row["requested_at"], row["request_id"])):
-        if row["session_id_source"] == "derived":
-            names.setdefault(row["session_id"], row["request_id"])
-    for row in (*requests, *sessions):
-        if row["session_id_source"] == "derived":
-            row["session_id"] = names[row["session_id"]]
-
-
-def agree(table: str, column: str, published: Any, recomputed: Any) -> bool:
-    if published is None or recomputed is None:
-        return published is recomputed
-    if column == "cost_usd":
-        tolerance = Decimal("1e-9") if table == "core.fct_requests" else Decimal("1e-6")
-        return abs(published - recomputed) <= tolerance
-    if column == "cost_per_million_tokens_usd":  # has six decimals
-        return abs(published - recomputed) <= Decimal("1e-6")
-    if isinstance(published, float):
-        return isclose(published, recomputed, rel_tol=1e-9, abs_tol=1e-9)
-    return published == recomputed
-
-
-def differences(table: str, published: list[Row], recomputed: list[Row]) -> Iterable[tuple]:
-    """(table, column, grain, published, recomputed) of every value that is not the same."""
-
-    def keyed(rows: list[Row]) -> dict[tuple, Row]:
-        return {tuple(row[name] for name in GRAIN[table]): row for row in rows}
-
-    one, other = keyed(published), keyed(recomputed)
-    assert len(one) == len(published), table
-    assert len(other) == len(recomputed), table
-    for key in sorted(one.keys() ^ other.keys(), key=str):
-        yield table, "the row", key, one.get(key), other.get(key)
-    for key in one.keys() & other.keys():
-        for column in one[key].keys() | other[key].keys():
-            values = [row.get(column, "no such column") for row in (one[key], other[key])]
-            if not agree(table, column, *values):
-                yield table, column, key, *values
-
-
-def assert_buckets_hold(table: str, published: list[Row], exact: dict[tuple, list]) -> None:
-    """Every value lies in a bucket 5 % wide, and percentiles can be read to within 5 %."""
-    value, unit = {"technical.response_times": ("response_time", "ms")}.get(
-        table, ("session_length", "s")
-    )
-    of, low, high = table.rpartition("_")[0], f"{value}_from_{unit}", f"{value}_to_{unit}"
-    measure = {"technical.response": "responses", "technical.session": "sessions"}[of]
-    by_day: dict[tuple, list[tuple[float, float, int]]] = {}
-    for row in published:
-        by_day.setdefault((row["usage_date"], row["ai_service"]), []).append(
-            (row[low], row[high], row[measure])
-        )
-    assert by_day.keys() == exact.keys(), table
-    for key, buckets in by_day.items():
-        for start, end, number in buckets:
-            assert start == 0 or end / start <= 1.05 + 1e-12
-            assert number == sum(start <= float(x) < end for x in exact[key]), (table, key, start)
-        assert sum(number for _, _, number in buckets) == len(exact[key])
-        assert_percentiles_can_be_read(buckets, exact[key])
-    for ai in {ai for _, ai in exact}:  # over all days
-        assert_percentiles_can_be_read(
-            [bucket for key, buckets in by_day.items() if key[1] == ai for bucket in buckets],
-            [value for key, values in exact.items() if key[1] == ai for value in values],
-        )
-
-
-def assert_percentiles_can_be_read(buckets: list[tuple], exact: list) -> None:
-    """Take the upper bound for every value; what is under 1 has no bucket of its own."""
-    read = [end for _, end, number in buckets for _ in range(number)]
-    for percent in (50, 95):
-        true = percentile(exact, percent)
-        assert true <= percentile(read, percent) <= max(1.05 * true + 1e-9, true + 1)
-
-
-def assert_recomputed(warehouse: Warehouse, expected: Recomputation) -> None:
-    published = published_tables(warehouse)
-    for tables in (published, expected.tables):
-        name_sessions_alike(tables["core.fct_requests"], tables["core.fct_sessions"])
-    assert published.keys() - NOT_RECOMPUTED == expected.tables.keys() | expected.buckets.keys()
-    found = [
-        difference
-        for table, recomputed in expected.tables.items()
-        for difference in differences(table, published[table], recomputed)
-    ]
-    summary: dict[tuple, list] = {}
-    for table, column, *example in found:
-        summary.setdefault((table, column), []).append(example)
-    lines = [f"{key}: {len(all_)}, such as {all_[:2]}" for key, all_ in summary.items()]
-    assert not found, "\n".join(["published and recomputed differ:", *lines])
-    for table, exact in expected.buckets.items():
-        assert_buckets_hold(table, published[table], exact)
 
 
 @pytest.mark.slow

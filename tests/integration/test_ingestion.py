@@ -195,7 +195,9 @@ BAD_LINES = [
     ("gateway", gateway(updated_at=SEVEN_HOURS_AHEAD), "updated_at is in the future"),
     ("gateway", gateway(model="", input_tokens=-1), "model is missing; input_tokens is negative"),
     ("litellm", litellm("r", "id"), "id or request_id is missing"),
-    ("litellm", litellm("r", "model"), "model is missing"),
+    ("litellm", litellm(model="gpt\n4"), "model has control characters"),
+    ("litellm", litellm(end_user={"name": "x"}), "end_user is not text"),
+    ("litellm", litellm("x" * 257), "id or request_id is longer than 256 characters"),
     ("litellm", litellm(metadata="not JSON"), "metadata is not JSON"),
     ("litellm", litellm(endTime=1761999999), "endTime is before startTime"),
     ("litellm", litellm(prompt_tokens=-1), "prompt_tokens is negative"),
@@ -234,6 +236,12 @@ BAD_LINES = [
         otel(attributes=MODEL | {"gen_ai.response.time_to_first_chunk": "inf"}),
         "time_to_first_chunk is not a number",
     ),
+    (
+        "otel",
+        otel(attributes=MODEL | {"ai.response.msToFirstChunk": "inf"}),
+        "time to the first token is not a number",
+    ),
+    ("otel", otel(attributes=MODEL | {"operation.cost": "-1"}), "the cost is negative"),
     (  # such a span is kept in each of its days, but is one bad record
         "otel",
         otel("r", "traceId", attributes={"user.id": "u"}, endTimeUnixNano="1762300000000000000"),

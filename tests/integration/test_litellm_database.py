@@ -25,6 +25,7 @@ from orchestration.operations.forget import forget
 from orchestration.privacy.searching import files_that_name
 from orchestration.settings import UserError
 from orchestration.sources import SOURCES
+from orchestration.sources.litellm import spend_logs
 
 [LITELLM] = [source for source in SOURCES if source.name == "litellm"]
 RECORDED = PROJECT / "examples/recorded/litellm/spend_logs.jsonl.gz"
@@ -152,7 +153,9 @@ def test_the_table_and_the_same_rows_as_a_file_publish_the_same(
     summary = night(warehouse)
     assert (summary.rows_read, summary.files, summary.accepted) == (500, 3, 500)
     assert "500 rows of its database were read" in summary.sentence()
-    from_table = raw(warehouse)
+    # What LiteLLM hands to its database does not tell when that will have changed.
+    told = "* exclude (landing_file, landed_at, updated_at, is_settled)"
+    from_table = raw(warehouse, told)
     warehouse.build()
     warehouse.publish()
     assert warehouse.published("select count(*) from core.fct_requests") == [(500,)]
@@ -179,7 +182,7 @@ def test_the_table_and_the_same_rows_as_a_file_publish_the_same(
     (warehouse.home / "warehouse.duckdb").unlink()
     warehouse.write("litellm/rows.jsonl", "\n".join(map(json.dumps, recorded)))
     warehouse.rebuild()
-    assert raw(warehouse) == from_table
+    assert raw(warehouse, told) == from_table
     assert {n: warehouse.published(f"from {n} order by all") for n in tables} == figures
 
 
@@ -200,15 +203,16 @@ def test_late_rows_missed_nights_and_nights_with_nothing_new(
     assert (summary.rows_read, summary.accepted, summary.rejected) == (4, 2, 2)
 
     before = landed(warehouse)
+    # The old one has changed, for all that is known: it was written a moment ago.
     summary = night(warehouse)
-    assert (summary.rows_read, summary.files) == (3, 0)
+    assert (summary.rows_read, summary.files) == (4, 0)
     assert landed(warehouse) == before
 
     # Late: as old as the overlap allows. The id of a known one with another time is another row.
     late = newest - timedelta(hours=47, minutes=59)
     table.insert([moved(row, late, request_id="late")])
     summary = night(warehouse)
-    assert (summary.rows_read, summary.accepted, summary.rejected) == (4, 1, 0)
+    assert (summary.rows_read, summary.accepted, summary.rejected) == (5, 1, 0)
 
     # Weeks without a night, in which late rows came too; and landing/ was cleared.
     for path in landed(warehouse):
@@ -236,6 +240,72 @@ def test_late_rows_missed_nights_and_nights_with_nothing_new(
         night(warehouse)
 
 
+def test_a_row_that_was_settled_is_taken_again(
+    table: Table, recorded: list[dict], warehouse: Warehouse
+) -> None:
+    newest = datetime(2026, 10, 30, 12)
+    known = {
+        "day": newest - timedelta(days=1),
+        "month": newest - timedelta(days=30),
+        "too old": newest - timedelta(days=40),
+    }
+    table.insert([moved(recorded[0], newest, request_id="newest", updated_at="2026-10-30")])
+    table.insert(
+        [
+            moved(recorded[0], at, request_id=name, updated_at=at.isoformat())
+            for name, at in known.items()
+        ]
+    )
+    assert night(warehouse).accepted == 4
+    assert night(warehouse).files == 0
+
+    def settle(spend: int, at: str) -> None:
+        table.server.execute(
+            f"""update "LiteLLM_SpendLogs" set spend = {spend}, updated_at = '{at}'"""
+            " where request_id <> 'newest'"
+        )
+
+    settle(7, "2026-11-01 08:00:00.125")
+    assert night(warehouse).accepted == 2
+    assert night(warehouse).files == 0
+    settle(8, "2026-11-02")
+    assert night(warehouse).accepted == 2
+    told = raw(warehouse, "request_id, updated_at, response_cost_usd")
+    assert [row[1] for row in told if row[0] == "month"] == [
+        known["month"],
+        datetime(2026, 11, 1, 8, microsecond=125000),
+        datetime(2026, 11, 2),
+    ]
+    assert max(row[2] for row in told if row[0] == "day") == 8
+    assert [row[0] for row in told].count("too old") == 1
+
+
+def test_what_an_earlier_version_took_in_is_as_of_when_it_landed(
+    table: Table, recorded: list[dict], warehouse: Warehouse
+) -> None:
+    """LiteLLM's migration gives all rows that it finds the time at which it ran."""
+    table.server.execute('alter table "LiteLLM_SpendLogs" drop updated_at')
+    start = datetime(2026, 10, 30)
+    table.insert([moved(recorded[0], start, request_id=name) for name in ("same", "settled")])
+    assert night(warehouse).accepted == 2
+    for path in warehouse.raw.glob("litellm/*/*.parquet"):
+        files = duckdb.sql(f"select * exclude (updated_at, total_tokens) from '{path}'")
+        files.write_parquet(f"{path}.new")
+        Path(f"{path}.new").rename(path)
+    table.server.execute(
+        "alter table \"LiteLLM_SpendLogs\" add updated_at timestamp(3) default '2026-10-30'",
+        """
+        update "LiteLLM_SpendLogs"
+        set spend = 9, updated_at = now() at time zone 'utc' + interval '1 minute'
+        where request_id = 'settled'
+        """,
+    )
+    assert night(warehouse).accepted == 1
+    assert night(warehouse).files == 0
+    told = raw(warehouse, "request_id, response_cost_usd")
+    assert [(name, int(cost)) for name, cost in told if cost > 8] == [("settled", 9)]
+
+
 def test_files_that_land_beside_the_table_hide_none_of_its_rows(
     table: Table, recorded: list[dict], warehouse: Warehouse
 ) -> None:
@@ -249,6 +319,7 @@ TAKE_IN = """
 from orchestration.ingestion import litellm_database
 from orchestration.settings import load_settings
 from orchestration.sources import SOURCES
+from orchestration.sources.litellm import spend_logs
 litellm_database._ROWS_A_FILE = 20
 [litellm] = [source for source in SOURCES if source.name == "litellm"]
 litellm_database.take_in(load_settings(), litellm)
@@ -285,23 +356,49 @@ def test_killed_wherever_it_may_be(
     assert raw(warehouse) == healed
 
 
-def paths_read() -> set[str]:
-    """The fields of metadata that records.sql reads."""
-    return set(re.findall(r"metadata(?: ->>|,) '\$\.([\w.]+)'", LITELLM.query))
+def paths_kept(fields: spend_logs.Fields = spend_logs.METADATA) -> set[tuple[str, ...]]:
+    """The fields of metadata that are asked of the table."""
+    return {
+        (name, *inner)
+        for name, within in fields.items()
+        for inner in (paths_kept(within) if within else {()})
+    }
+
+
+def test_all_that_is_read_of_metadata_is_asked_for() -> None:
+    """The query takes it apart by a structure of its own, and usage by its parts."""
+    [structure] = re.findall(r"from_json\(\s*metadata,\s*'(.+?)'\s*\)", LITELLM.query, re.DOTALL)
+    usage = {"usage_object", "additional_usage_values"}
+
+    def paths(fields: dict, above: tuple[str, ...] = ()) -> set[tuple[str, ...]]:
+        pairs = [((*above, name), kind) for name, kind in fields.items() if name not in usage]
+        return {
+            path
+            for at, kind in pairs
+            for path in (paths(kind, at) if isinstance(kind, dict) else {at})
+        }
+
+    asked = paths_kept()
+    assert paths(json.loads(structure)) == {path for path in asked if path[0] not in usage}
+    parts = re.findall(r"(usage_object|more_usage) ->> '\$\.([\w.]+)'", LITELLM.query)
+    read = {name: {tuple(part.split(".")) for n, part in parts if n == name} for name, _ in parts}
+    assert read["usage_object"] == {path[1:] for path in asked if path[0] == "usage_object"}
+    assert read["more_usage"] <= {
+        path[1:] for path in asked if path[0] == "additional_usage_values"
+    }
 
 
 def test_of_metadata_all_that_is_read_comes_and_nothing_else(
     table: Table, recorded: list[dict], warehouse: Warehouse
 ) -> None:
-    paths = sorted(paths_read())
-    assert len(paths) == 12
+    paths = sorted(paths_kept())
     metadata: dict = {"requester_metadata": {"plan": PROMPT}, "prompt": PROMPT}
     for path in paths:
         inner = metadata
-        *parents, name = path.split(".")
+        *parents, name = path
         for parent in parents:
             inner = inner.setdefault(parent, {"other": PROMPT})
-        inner[name] = path
+        inner[name] = ".".join(path)
     secret = json.dumps([{"role": "user", "content": PROMPT}])
     hidden = dict.fromkeys(("messages", "response", "proxy_server_request", "request_tags"), secret)
     table.insert([recorded[0] | hidden | {"metadata": json.dumps(metadata)}])
@@ -319,9 +416,9 @@ def test_of_metadata_all_that_is_read_comes_and_nothing_else(
     kept = json.loads(rows[recorded[0]["request_id"]]["metadata"])
     for path in paths:
         value = kept
-        for name in path.split("."):
+        for name in path:
             value = value[name]
-        assert value == path
+        assert value == ".".join(path)
     assert sorted(set(rows[recorded[0]["request_id"]]) - set(LITELLM.structure)) == []
     # What is not an object is rejected, as it is in a file; none at all is none.
     assert {reason for *_, reason in summary.rejections} >= {"metadata is not JSON"}
@@ -342,6 +439,12 @@ def test_a_forgotten_person_does_not_come_back_from_the_table(
     forget(warehouse.settings, person)
     assert list(files_that_name(warehouse.home, person)) == []
     users = Counter(user for (user,) in raw(warehouse, "coalesce(user_id, end_user)"))
+    assert night(warehouse).files == 0
+    # Nor with a row that is settled afterwards.
+    table.server.execute(
+        """update "LiteLLM_SpendLogs" set updated_at = now() at time zone 'utc'"""
+        f""" where "user" = '{person}'"""
+    )
     assert night(warehouse).files == 0
     assert list(files_that_name(warehouse.home, person)) == []
     assert users["(forgotten)"] > 50

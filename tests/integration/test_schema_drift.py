@@ -119,7 +119,7 @@ CHANGED = [
     ("gateway", [], {"input_tokens": {"text": 10}}, "input_tokens is not a number"),
     ("litellm", ["startTime"], {}, "startTime is missing"),
     ("litellm", [], {"model": ["gpt-4o"]}, "model is not text"),
-    ("otel", ["gen_ai.request.model"], {}, "gen_ai.request.model is missing"),
+    ("otel", ["gen_ai.request.model", *USAGE], {}, "gen_ai.request.model is missing"),
     ("otel", ["spanId"], {}, "spanId is missing"),
 ]
 
@@ -168,6 +168,7 @@ NEEDED = [
     ("litellm", ["end_user"], {}, "user"),
     ("litellm", [], {"metadata": {"usage": {"total_tokens": 15}}}, "metadata.usage_object"),
     ("otel", ["gen_ai.usage.input_tokens"], {}, "gen_ai.usage.input_tokens"),
+    ("otel", ["gen_ai.request.model"], {}, "gen_ai.request.model"),
 ]
 OPTIONAL = {"user_id": "u", "session_id": "s", "response_time_ms": 10}
 

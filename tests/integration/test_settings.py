@@ -34,6 +34,7 @@ def variables(
         "reporting_time_zone": "UTC",
         "session_idle_minutes": 30,
         "gateway_addresses": [],
+        "shared_keys": ["default_user_id", "svc-*"],
         "hide_users": False,
         "retention_days": 0,
     }
@@ -66,6 +67,9 @@ WRONG = [
     ("gateway_addresses", "litellm:4000/v1"),
     ("gateway_addresses", "it's:4000"),
     ("gateway_addresses", "good:4000,bad"),
+    ("shared_keys", "svc-*,it's"),
+    ("shared_keys", 'svc-*,"bots"'),
+    ("shared_keys", "x" * 257),
     ("hide_users", "perhaps"),
     ("hide_users", ""),
     ("retention_days", "a year"),
@@ -105,6 +109,7 @@ def test_the_environment_wins_over_the_project(
     assert read.reporting_time_zone == "Asia/Kolkata"
     assert read.session_idle_minutes == 30
     assert read.gateway_addresses == ["litellm.acme.example:4000", "[::1]:4000"]
+    assert read.shared_keys == ["default_user_id", "svc-*"]
 
     monkeypatch.setenv("AI_USAGE_REPORTING_TIME_ZONE", " America/St_Johns ")
     monkeypatch.setenv("AI_USAGE_SESSION_IDLE_MINUTES", "45")
@@ -230,6 +235,7 @@ ANOTHER = {
     "reporting_time_zone": "Asia/Kolkata",
     "session_idle_minutes": 45,
     "gateway_addresses": ["litellm:4000"],
+    "shared_keys": ["bot-*"],
     "hide_users": True,
     "hiding_key": SecretStr("another secret of some length"),
 }
@@ -307,7 +313,9 @@ def test_the_table_in_the_docs_has_all_settings() -> None:
             value = "data"
         if isinstance(value, bool):
             return str(value).lower()
-        return "" if value in (None, []) else str(value)
+        if isinstance(value, list):
+            return ",".join(value)
+        return "" if value is None else str(value)
 
     assert listed == [(name.upper(), default(name)) for name in Settings.model_fields]
 
@@ -338,12 +346,15 @@ def test_a_home_is_made_with_its_folders_and_told_to_dbt(
     assert {folder.name for folder in home.iterdir()} == {"landing", "raw", "published", "tmp"}
 
 
-SETTINGS = ("reporting_time_zone", "session_idle_minutes", "gateway_addresses")
+SETTINGS = ("reporting_time_zone", "session_idle_minutes", "gateway_addresses", "shared_keys")
 
 
 @pytest.mark.parametrize(
     "environment",
-    [{}, dict(zip(SETTINGS, ("America/St_Johns", "45", "a.example:1,b:2"), strict=True))],
+    [
+        {},
+        dict(zip(SETTINGS, ("America/St_Johns", "45", "a.example:1,b:2", "bot-*,x"), strict=True)),
+    ],
     ids=["dbt_project.yml", "environment"],
 )
 def test_dbt_reads_the_same_settings(
@@ -359,5 +370,6 @@ def test_dbt_reads_the_same_settings(
         read.reporting_time_zone,
         str(read.session_idle_minutes),
         ",".join(read.gateway_addresses),
+        ",".join(read.shared_keys),
     ]
     assert by_dbt == [environment.get(name, by_dbt[i]) for i, name in enumerate(SETTINGS)]

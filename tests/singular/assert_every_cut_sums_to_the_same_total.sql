@@ -1,25 +1,26 @@
 -- Tokens, requests and cost of every table that adds up equal those of core.fct_requests, and of
 -- the archive where days are past retention, to the last digit. Of the trends, which hold
 -- everything by week and again by month, the weeks are added.
+{% set not_told = ['unpriced_requests', 'unpriced_tokens', 'requests_without_usage'] %}
 {% set cuts = {
-    'usage_by_ai_service': ['requests', 'failed_requests', 'input_tokens', 'output_tokens', 'total_tokens'],
-    'usage_by_day': ['requests', 'failed_requests', 'input_tokens', 'output_tokens', 'total_tokens'],
-    'usage_by_user': ['requests', 'failed_requests', 'input_tokens', 'output_tokens', 'total_tokens'],
-    'tokens_by_day_and_ai': ['cost_usd', 'requests', 'input_tokens', 'output_tokens', 'total_tokens'],
-    'tokens_by_ai': ['cost_usd', 'requests', 'input_tokens', 'output_tokens', 'total_tokens'],
-    'tokens_by_user_and_ai': ['cost_usd', 'requests', 'input_tokens', 'output_tokens', 'total_tokens'],
+    'usage_by_ai_service': ['requests', 'failed_requests', 'input_tokens', 'output_tokens', 'total_tokens', 'requests_without_usage'],
+    'usage_by_day': ['requests', 'failed_requests', 'input_tokens', 'output_tokens', 'total_tokens', 'requests_without_usage'],
+    'usage_by_user': ['requests', 'failed_requests', 'input_tokens', 'output_tokens', 'total_tokens', 'requests_without_usage'],
+    'tokens_by_day_and_ai': not_told + ['cost_usd', 'requests', 'input_tokens', 'output_tokens', 'total_tokens'],
+    'tokens_by_ai': not_told + ['cost_usd', 'requests', 'input_tokens', 'output_tokens', 'total_tokens'],
+    'tokens_by_user_and_ai': not_told + ['cost_usd', 'requests', 'input_tokens', 'output_tokens', 'total_tokens'],
     'token_usage_details': ['tokens'],
     'user_prompts': ['requests', 'responses'],
     'requests_over_time': ['requests', 'failed_requests'],
     'total_prompts_by_ai': ['requests'],
-    'cost_by_day_and_ai': ['requests', 'total_tokens', 'cost_usd', 'reported_cost_usd', 'unpriced_tokens'],
-    'cost_by_day_and_user': ['requests', 'total_tokens', 'cost_usd', 'reported_cost_usd', 'unpriced_tokens'],
-    'cost_by_day_ai_and_user': ['requests', 'total_tokens', 'cost_usd', 'reported_cost_usd', 'unpriced_tokens'],
-    'time_of_use': ['requests', 'total_tokens', 'cost_usd'],
-    'long_term_trends': ['requests', 'total_tokens', 'cost_usd'],
+    'cost_by_day_and_ai': not_told + ['requests', 'total_tokens', 'cost_usd', 'reported_cost_usd'],
+    'cost_by_day_and_user': not_told + ['requests', 'total_tokens', 'cost_usd', 'reported_cost_usd'],
+    'cost_by_day_ai_and_user': not_told + ['requests', 'total_tokens', 'cost_usd', 'reported_cost_usd'],
+    'time_of_use': not_told + ['requests', 'total_tokens', 'cost_usd'],
+    'long_term_trends': not_told + ['requests', 'total_tokens', 'cost_usd'],
     'response_averages_by_ai': ['responses'],
     'response_averages_by_user': ['responses'],
-    'data_quality': ['requests'],
+    'data_quality': ['requests', 'unpriced_requests', 'requests_without_usage'],
 } %}
 
 with live as (
@@ -31,7 +32,7 @@ with live as (
         sum(input_tokens) as input_tokens,
         sum(output_tokens) as output_tokens,
         sum(total_tokens) as total_tokens,
-        coalesce(sum(total_tokens) filter (where cost_usd is null), 0) as unpriced_tokens,
+        {{ count_not_told() }},
         sum(cost_usd) as cost_usd,
         sum(reported_cost_usd) as reported_cost_usd
     from {{ ref('fct_requests') }}
@@ -43,7 +44,8 @@ requests as (
     select
         {%- for measure in [
             'requests', 'responses', 'failed_requests', 'input_tokens', 'output_tokens', 'total_tokens',
-            'unpriced_tokens', 'cost_usd', 'reported_cost_usd'
+            'unpriced_requests', 'unpriced_tokens', 'requests_without_usage', 'cost_usd',
+            'reported_cost_usd'
         ] %}
             sum({{ measure }}) as {{ measure }},
         {%- endfor %}
@@ -57,7 +59,7 @@ requests as (
 
 cuts as (
 
-    {% for measure in ['requests', 'total_tokens', 'cost_usd'] %}
+    {% for measure in not_told + ['requests', 'total_tokens', 'cost_usd'] %}
         select
             'fct_sessions.{{ measure }}' as cut,
             cast(sum(cut.{{ measure }}) as varchar) as total,

@@ -4,20 +4,9 @@ with loads as (
 
     select
         source,
-        sum(events_received) as events_received
+        sum(events_received) as events_received,
+        sum(events_accepted) as events_accepted
     from {{ source('raw', 'loads') }}
-    group by source
-
-),
-
-events as (
-
-    select
-        source,
-        count(*) as events_accepted,
-        count(*) filter (where not is_request or is_client_view) as non_usage_events
-    from {{ ref('int_requests_unioned') }}
-    where {{ is_live('cast(' ~ local_time('requested_at') ~ ' as date)') }}
     group by source
 
 ),
@@ -31,12 +20,7 @@ data_quality as (
         sum(events_rejected) as events_rejected,
         sum(non_usage_events) as non_usage_events,
         sum(duplicates) as duplicates,
-        sum(requests) as requests,
-        -- Of days past retention nothing else is left to compare with.
-        coalesce(sum(events_accepted) filter (where {{ is_live('usage_date') }}), 0)
-            as live_events_accepted,
-        coalesce(sum(non_usage_events) filter (where {{ is_live('usage_date') }}), 0)
-            as live_non_usage_events
+        sum(requests) as requests
     from {{ ref('data_quality') }}
     group by source
 
@@ -45,15 +29,13 @@ data_quality as (
 select
     source,
     loads.events_received as received_by_the_ledger,
-    events.events_accepted as accepted_in_staging,
+    loads.events_accepted as accepted_by_the_ledger,
     data_quality.* exclude (source)
 from data_quality
 full join loads using (source)
-full join events using (source)
 where
     coalesce(loads.events_received, 0) is distinct from coalesce(data_quality.events_received, 0)
-    or coalesce(events.events_accepted, 0) <> data_quality.live_events_accepted
-    or coalesce(events.non_usage_events, 0) <> data_quality.live_non_usage_events
+    or coalesce(loads.events_accepted, 0) is distinct from coalesce(data_quality.events_accepted, 0)
     or data_quality.events_received <> data_quality.events_accepted + data_quality.events_rejected
     or data_quality.events_accepted
     <> data_quality.requests + data_quality.duplicates + data_quality.non_usage_events

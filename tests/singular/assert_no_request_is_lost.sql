@@ -1,50 +1,32 @@
--- There are as many requests as different ids in the events, counted here in another way than the
--- models count them.
-with events as (
+-- Each call that is told of in the days that were built is a request or part of one, and each
+-- request is some call, found here in another way than the models find them.
+with calls as (
 
-    select
-        request_id,
-        is_request and not is_client_view as is_usage,
-        {{ is_live('cast(' ~ local_time('requested_at') ~ ' as date)') }} as is_live
-    from {{ ref('int_requests_unioned') }}
-
-),
-
-request_ids as (
-
-    select distinct request_id from events
-    where is_usage and is_live
+    select distinct
+        deliveries.request_id,
+        cast({{ local_time('requested_at') }} as date) as usage_date
+    from {{ ref('int_deliveries') }} as deliveries
+    where not deliveries.is_client_view
 
 ),
 
-past_retention as (
+requests as (
 
-    select request_id from events
-    where not is_live
-
-),
-
--- A request that was also reported before midnight of the last day past retention may count there.
-expected as (
-
-    select
-        count(*) as at_most,
-        count(*) filter (where request_id not in (select request_id from past_retention))
-            as at_least
-    from request_ids
+    select request_id from {{ ref('int_requests') }}
 
 ),
 
-counted as (
+-- A request that was reported on either side of midnight counts on one side.
+built_calls as (
 
-    select count(*) as requests from {{ ref('fct_requests') }}
+    select request_id from calls
+    group by request_id
+    having bool_and(usage_date in (
+        select usage_date from {{ ref('int_usage_dates') }}
+        where needs_rebuild and events_version is not null
+    ))
 
 )
 
-select
-    counted.requests,
-    expected.at_least,
-    expected.at_most
-from counted
-cross join expected
-where counted.requests not between expected.at_least and expected.at_most
+select request_id from built_calls
+where request_id not in (select request_id from requests)

@@ -1,15 +1,29 @@
+-- Events share a call's id, a trace, or, near midnight, a provider's response id: see
+-- docs/identity.md. Whatever shares one with an event of a changed day may count elsewhere now.
 with usage_dates as (
 
     select * from {{ ref('int_events_version_by_day') }}
 
 ),
 
-events as (
+reported as not materialized (
+
+    {% for model in models_of_calls(spans='stg_otel__spans') %}
+        select * from {{ ref(model) }}
+        {{ 'union all by name' if not loop.last }}
+    {% endfor %}
+
+),
+
+events as not materialized (
 
     select
         event_date,
-        request_id
-    from {{ ref('int_requests_unioned') }}
+        call_id,
+        trace_id,
+        case when {{ is_near_midnight('requested_at') }} then response_ids else [] end
+            as response_ids
+    from reported
     -- None where every day has changed: no other is left to look for.
     where (select not bool_and(has_changed) from usage_dates)
 
@@ -23,15 +37,13 @@ changed_event_dates as (
 
 ),
 
-changed_requests as (
+-- Those that are gone from a changed day, too: another delivery may have to stand in.
+built_requests as (
 
-    select request_id from events
-    where event_date in (select event_date from changed_event_dates)
-
-    union all
-
-    -- Those that are gone from a changed day, too: another delivery may have to stand in.
-    select request_id from ({{ already_built('int_requests', 'request_id') }}) as built_requests
+    select
+        request_id,
+        response_id
+    from ({{ already_built('int_requests', ['request_id', 'response_id']) }}) as built
     where
         usage_date in (
             select usage_date from usage_dates
@@ -40,26 +52,53 @@ changed_requests as (
 
 ),
 
-shared_event_dates as (
+changed_ids as (
 
-    select list(distinct event_date) as event_dates from events
-    where request_id in (select request_id from changed_requests)
+    select unnest(list_concat([call_id, trace_id], response_ids)) as id
+    from events
+    where event_date in (select event_date from changed_event_dates)
+
+    union
+
+    select unnest([request_id, response_id]) as id
+    from built_requests
 
 ),
 
--- A day that shares a request with a changed one must be rebuilt with it: the request may move. And
--- local days are rebuilt as a whole.
+touched_events as (
+
+    {{ events_that_share_an_id('events', 'changed_ids') }}
+
+),
+
+-- What it shares with others in turn: a payload joins a span, which is in a trace.
+touched_ids as (
+
+    select distinct unnest(list_concat([call_id, trace_id], response_ids)) as id
+    from touched_events
+
+),
+
+touched_event_dates as (
+
+    select list(distinct event_date) as event_dates
+    from ({{ events_that_share_an_id('events', 'touched_ids') }}) as touched
+
+),
+
+-- Local days are rebuilt as a whole.
 event_dates_to_rebuild as (
 
     select distinct unnest(event_dates) as event_date
     from usage_dates
-    where has_changed or list_has_any(event_dates, (select event_dates from shared_event_dates))
+    where has_changed or list_has_any(event_dates, (select event_dates from touched_event_dates))
 
 ),
 
-requests_to_rebuild as (
+ids_to_rebuild as (
 
-    select request_id from events
+    select distinct unnest(list_concat([call_id, trace_id], response_ids)) as id
+    from events
     where event_date in (select event_date from event_dates_to_rebuild)
 
 ),
@@ -76,10 +115,8 @@ final as (
     select distinct
         event_date,
         false as needs_rebuild
-    from events
-    where
-        request_id in (select request_id from requests_to_rebuild)
-        and event_date not in (select event_date from event_dates_to_rebuild)
+    from ({{ events_that_share_an_id('events', 'ids_to_rebuild') }}) as events_to_read
+    where event_date not in (select event_date from event_dates_to_rebuild)
 
 )
 

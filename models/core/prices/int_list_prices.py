@@ -6,7 +6,8 @@ cells of a model are disjoint and cover all times and sizes, so exactly one appl
 Every rule is the library's (pydantic/genai-prices, its installed data, no network): which model a
 name means, which price is active when, what a token type without a price of its own costs. Its
 data is read only for where a price can change; what tokens cost in between, it is asked. It charges
-0 where it has no price, so a model or period without any token price gets no row: never free.
+0 where it has no price, so a type without one has null here, and a model or period without any gets
+no row: never free. But what OpenRouter calls :free is.
 """
 
 from datetime import UTC, date, datetime, time
@@ -42,20 +43,32 @@ COLUMN_TYPES = {
 }
 
 
+# All times of all days: valid_from, valid_to, daily_from, daily_to.
+ALWAYS = (date(1970, 1, 1), date(9999, 12, 31), time(0), "24:00:00")
+
+
 def model(dbt, session):
     """Return the price cells of each provider and model in dim_models."""
     dbt.config(materialized="table")
     named = dbt.ref("dim_models").filter("provider is not null and model is not null")
     pairs = named.project("provider, model").distinct().order("provider, model").fetchall()
-    cells = [[str(value) for value in cell] for pair in pairs for cell in price_cells(*pair)]
+    cells = [
+        [None if value is None else str(value) for value in cell]
+        for pair in pairs
+        for cell in price_cells(*pair)
+    ]
     # Text until DuckDB casts it: a price must not pass through a float.
-    texts = session.from_df(pd.DataFrame(cells, columns=list(COLUMN_TYPES), dtype=str))
+    texts = session.from_df(pd.DataFrame(cells, columns=list(COLUMN_TYPES), dtype=object))
     casts = [f"cast({name} as {type_}) as {name}" for name, type_ in COLUMN_TYPES.items()]
     return texts.project(", ".join(casts))
 
 
 def price_cells(provider_name, model_name):
     """Yield one row per cell, none for a provider or model that the library does not know."""
+    if provider_name == "openrouter" and model_name.endswith(":free"):
+        free = (0,) * (len(INPUT_TYPES) + len(OUTPUT_TYPES) + 1)
+        yield provider_name, model_name, *ALWAYS, -1, 2**63 - 1, *free
+        return
     try:
         provider, known = get_snapshot().find_provider_model(model_name, None, provider_name, None)
     except LookupError:
@@ -89,12 +102,16 @@ def change_points(known):
 def unit_prices(provider, known, at, fewest):
     """Ask for the price of a million tokens of each type, and of a request, from this size on."""
     ask = partial(known.calc_price, provider=provider, genai_request_timestamp=at)
+    prices = known.get_prices(at)
     size = max(fewest, 1)
-    for name in INPUT_TYPES.values():
+    for type_, name in INPUT_TYPES.items():
         part = {name: size} if name else {}
-        yield ask(Usage(input_tokens=size, **part)).input_price * MILLION / size
+        has_price = {"input_mtok", f"{type_}_mtok"} & vars(prices).keys()
+        price = ask(Usage(input_tokens=size, **part)).input_price * MILLION / size
+        yield price if has_price else None
     for name in OUTPUT_TYPES.values():
         part = {name: MILLION} if name else {}
-        yield ask(Usage(input_tokens=fewest, output_tokens=MILLION, **part)).output_price
+        price = ask(Usage(input_tokens=fewest, output_tokens=MILLION, **part)).output_price
+        yield price if prices.output_mtok is not None else None
     no_output = ask(Usage(input_tokens=fewest))
     yield no_output.total_price - no_output.input_price

@@ -29,21 +29,17 @@ priced as (
         requests.input_tokens + requests.output_tokens as total_tokens,
         models.ai_service,
         prices.price_id,
-        case
-            -- An answer from the gateway's own cache is free, and so is a failure without tokens.
-            when requests.is_cache_hit then 0
-            when
-                requests.status = 'failure' and requests.input_tokens + requests.output_tokens = 0
-                then 0
-            else
-                (
-                    {%- for type in token_types() %}
-                        {{ '+' if not loop.first }} requests.{{ type.tokens }}
-                        * prices.{{ type.name }}_usd_per_million_tokens
-                    {%- endfor %}
-                ) * 0.000001
-                + prices.request_usd
-        end as cost_usd
+        -- Null if a type that has tokens has no price.
+        (
+            {%- for type in token_types() %}
+                {{ '+' if not loop.first }} case
+                    when requests.{{ type.tokens }} = 0 then 0
+                    else
+                        requests.{{ type.tokens }} * prices.{{ type.name }}_usd_per_million_tokens
+                end
+            {%- endfor %}
+        ) * 0.000001
+        + prices.request_usd as price_of_tokens_usd
     from requests
     inner join models
         on requests.provider = models.provider and requests.model = models.model
@@ -55,8 +51,27 @@ priced as (
             and requests.requested_at < prices.valid_to
             and cast(requests.requested_at as time) >= prices.daily_from
             and cast(requests.requested_at as time) < prices.daily_to
-            and requests.input_tokens > prices.input_tokens_above
-            and requests.input_tokens <= prices.input_tokens_up_to
+            and coalesce(requests.input_tokens, 0) > prices.input_tokens_above
+            and coalesce(requests.input_tokens, 0) <= prices.input_tokens_up_to
+
+),
+
+judged as (
+
+    select
+        *,
+        case
+            -- An answer from the gateway's own cache is free, and so is a failure without tokens. A
+            -- stream that broke off had some, whoever tells.
+            when is_cache_hit then 'free'
+            when status = 'failure' and total_tokens = 0 then 'free'
+            when status = 'failure' and total_tokens is null and first_token_at is null then 'free'
+            when total_tokens is null then 'no usage reported'
+            when price_id is null then 'no known price'
+            when price_of_tokens_usd is null then 'partly priced'
+            else 'priced'
+        end as price_status
+    from priced
 
 ),
 
@@ -65,6 +80,7 @@ final as (
     select
         request_id,
         source,
+        response_id,
         prompt_id,
         session_id,
         session_id_source,
@@ -76,6 +92,7 @@ final as (
         {{ milliseconds_between('requested_at', 'completed_at') }} as response_time_ms,
         {{ milliseconds_between('requested_at', 'first_token_at') }} as time_to_first_token_ms,
         user_id,
+        end_user_id,
         team_id,
         ai_service,
         provider,
@@ -88,10 +105,16 @@ final as (
         output_tokens,
         total_tokens,
         -- Exact, without rounding: 12 decimals of the price, 6 of a million tokens.
-        cast(cost_usd as decimal(38, 18)) as cost_usd,
+        cast(
+            case price_status when 'free' then 0 when 'priced' then price_of_tokens_usd end
+            as decimal(38, 18)
+        ) as cost_usd,
+        price_status,
         reported_cost_usd,
-        price_id
-    from priced
+        price_id,
+        conflicting_deliveries,
+        is_part_cut
+    from judged
 
 )
 

@@ -98,10 +98,12 @@ final as (
         -- ids
         request_id,
         source,
+        response_id,
         prompt_id,
         session_id,
         session_id_source,
         user_id,
+        end_user_id,
         user_name,
         team_id,
 
@@ -111,14 +113,14 @@ final as (
         status,
         case when status = 'failure' then coalesce(error_type, 'unknown') end as error_type,
 
-        -- numbers
-        {%- for type in token_types() %}
-            coalesce({{ type.tokens }}, 0) as {{ type.tokens }},
-        {%- endfor %}
+        -- numbers; tokens are null where no event tells any
+        {{ token_types() | map(attribute='tokens') | join(', ') }},
         reported_cost_usd,
+        conflicting_deliveries,
 
         -- booleans
         is_cache_hit,
+        is_part_cut,
 
         -- times; two clocks may disagree about which came first
         usage_date,

@@ -1,12 +1,8 @@
 {{ config(materialized='view') }}
 
-with events as (
+with deliveries as (
 
-    select * exclude (is_request, landed_at, has_usage)
-    from {{ ref('int_requests_unioned') }}
-    where
-        is_request
-        and event_date in (select event_date from {{ ref('int_event_dates_to_read') }})
+    select * from {{ ref('int_deliveries') }}
 
 ),
 
@@ -25,7 +21,31 @@ usage_dates as (
 requests as (
 
     -- Most come once.
-    select * exclude (event_date) from events
+    select
+        request_id,
+        source,
+        response_id,
+        prompt_id,
+        reported_session_id,
+        is_session_id_doubtful,
+        user_id,
+        end_user_id,
+        user_name,
+        team_id,
+        provider,
+        model,
+        status,
+        error_type,
+        {{ token_types() | map(attribute='tokens') | join(', ') }},
+        reported_cost_usd,
+        is_cache_hit,
+        is_part_cut,
+        is_client_view,
+        requested_at,
+        first_token_at,
+        completed_at,
+        0 as conflicting_deliveries
+    from deliveries
     where request_id not in (select request_id from repeated_requests)
 
     union all by name

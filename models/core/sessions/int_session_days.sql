@@ -24,7 +24,8 @@ final as (
         count(*) as requests,
         count(*) filter (where status = 'success') as responses,
         cast(sum(total_tokens) as bigint) as total_tokens,
-        sum(cost_usd) as cost_usd
+        sum(cost_usd) as cost_usd,
+        {{ count_not_told() }}
     from requests
     group by
         usage_date, requests_version, session_id, ai_service, {{ known_user('requests.user_id') }}

@@ -15,8 +15,7 @@ final as (
         ai_service,
         count(*) as requests,
         count(*) filter (where status = 'failure') as failed_requests,
-        count(distinct user_id) filter (where user_id <> {{ known_user('null') }})
-            as active_users,
+        count(distinct user_id) filter (where {{ is_person('user_id') }}) as active_users,
         cast(sum(total_tokens) as bigint) as total_tokens,
         sum(cost_usd) as cost_usd,
         count(distinct prompt_id) as prompts

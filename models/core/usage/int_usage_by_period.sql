@@ -64,10 +64,12 @@ usage_by_period as (
         period_days.next_period_start,
         usage_hourly.ai_service,
         cast(sum(usage_hourly.requests) as bigint) as requests,
-        count(distinct usage_hourly.user_id) filter (where usage_hourly.requests_without_user = 0)
-            as active_users,
+        count(distinct usage_hourly.user_id) filter (
+            where {{ is_person('usage_hourly.user_id') }}
+        ) as active_users,
         cast(sum(usage_hourly.total_tokens) as bigint) as total_tokens,
-        sum(usage_hourly.cost_usd) as cost_usd,
+        {{ sum_of_costs() }} as cost_usd,
+        {{ sum_not_told() }},
         sum(usage_hourly.total_response_time_ms) as total_response_time_ms,
         cast(sum(usage_hourly.timed_responses) as bigint) as timed_responses
     from usage_hourly

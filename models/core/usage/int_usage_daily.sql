@@ -40,14 +40,19 @@ measured as (
         cast(sum(input_tokens) as bigint) as input_tokens,
         cast(sum(output_tokens) as bigint) as output_tokens,
         cast(sum(total_tokens) as bigint) as total_tokens,
+        count(*) filter (where price_status = 'no usage reported') as requests_without_usage,
         cast(
             sum(output_tokens) filter (where status = 'success') as bigint
         ) as response_output_tokens,
+        count(output_tokens) filter (where status = 'success') as responses_with_output_tokens,
         cast(
             sum(output_tokens) filter (
                 where status = 'success' and response_time_ms is not null
             ) as bigint
         ) as timed_output_tokens,
+        sum(response_time_ms) filter (
+            where status = 'success' and output_tokens is not null
+        ) as output_time_ms,
         {%- for milliseconds in ['response_time_ms', 'time_to_first_token_ms'] %}
             sum({{ milliseconds }}) filter (where status = 'success') as total_{{ milliseconds }},
             count({{ milliseconds }}) filter (where status = 'success') as timed_{{ milliseconds }},
@@ -79,7 +84,7 @@ distinct_counts as (
         user_id,
         count(distinct prompt) as prompts,
         count(distinct session_number) as sessions,
-        count(distinct user_id) filter (where user_id <> {{ known_user('null') }}) as active_users,
+        count(distinct user_id) filter (where {{ is_person('user_id') }}) as active_users,
         count(distinct ai_service) as ai_services_used
     from session_prompts
     group by grouping sets (

@@ -20,17 +20,16 @@ final as (
         count(*) as requests,
         count(*) filter (where status = 'success') as responses,
         count(*) filter (where status = 'failure') as failed_requests,
-        count(*) filter (where price_id is null) as unpriced_requests,
         count(*) filter (where requests.user_id is null) as requests_without_user,
         count(*) filter (where session_id_source = 'derived') as requests_without_session,
+        cast(sum(conflicting_deliveries) as bigint) as conflicting_deliveries,
+        count(*) filter (where is_part_cut) as parts_cut,
         {%- for tokens in [
             'input_tokens', 'output_tokens', 'total_tokens'
         ] + token_types() | map(attribute='tokens') | list %}
             cast(sum({{ tokens }}) as bigint) as {{ tokens }},
         {%- endfor %}
-        cast(
-            coalesce(sum(total_tokens) filter (where cost_usd is null), 0) as bigint
-        ) as unpriced_tokens,
+        {{ count_not_told() }},
         sum(response_time_ms) filter (where status = 'success') as total_response_time_ms,
         count(response_time_ms) filter (where status = 'success') as timed_responses,
         sum(cost_usd) as cost_usd,

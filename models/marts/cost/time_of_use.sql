@@ -1,6 +1,24 @@
-with usage_by_ai_hourly as (
+with usage_hourly as (
+
+    select * from {{ ref('int_usage_hourly') }}
+
+),
+
+usage_by_ai_hourly as (
 
     select * from {{ ref('int_usage_by_ai_hourly') }}
+
+),
+
+cost_by_ai_hourly as (
+
+    select
+        usage_hour,
+        ai_service,
+        {{ sum_of_costs() }} as cost_usd,
+        {{ sum_not_told() }}
+    from usage_hourly
+    group by usage_hour, ai_service
 
 ),
 
@@ -15,8 +33,12 @@ final as (
         requests,
         active_users,
         total_tokens,
-        cost_usd
+        cost_by_ai_hourly.cost_usd,
+        unpriced_requests,
+        unpriced_tokens,
+        requests_without_usage
     from usage_by_ai_hourly
+    inner join cost_by_ai_hourly using (usage_hour, ai_service)
 
 )
 

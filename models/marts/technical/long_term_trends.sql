@@ -16,6 +16,9 @@ measured as (
         active_users,
         total_tokens,
         cost_usd,
+        unpriced_requests,
+        unpriced_tokens,
+        requests_without_usage,
         next_period_start,
         total_response_time_ms / nullif(timed_responses, 0) as avg_response_time_ms
     from usage_by_period

@@ -13,8 +13,8 @@ final as (
         cast(sum(output_tokens) as bigint) as output_tokens,
         cast(sum(total_tokens) as bigint) as total_tokens,
         cast(sum(requests) as bigint) as requests,
-        sum(cost_usd) as cost_usd,
-        cast(sum(unpriced_tokens) as bigint) as unpriced_tokens
+        {{ sum_of_costs() }} as cost_usd,
+        {{ sum_not_told() }}
     from usage_hourly
     group by usage_date, ai_service
 

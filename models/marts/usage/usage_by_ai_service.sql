@@ -17,7 +17,8 @@ final as (
         sessions,
         input_tokens,
         output_tokens,
-        total_tokens
+        total_tokens,
+        requests_without_usage
     from usage_daily
 
 )

@@ -137,16 +137,16 @@ class Card {
     const points = [...show.points.values()];
     const rows = points.map(({ id, title, rows: some, days }) => {
       const values = names.map((name) => show.measure(name, some, days));
-      return { id, title, values };
+      return { id, title, some, values };
     });
     const most = names.map((_, i) => Math.max(...rows.map(({ values }) => values[i] ?? 0)));
     const picks = ['ai_service', 'user_id'].includes(report.category);
     const header = [{ text: { ai_service: 'AI service', user_id: 'User' }[report.category] || report.category }, ...names.map((name) => ({ text: PAGE.measures[name].label, number: true }))];
     const colours = report.category === 'ai_service';
-    const cells = rows.map(({ id, title, values }) => [
+    const cells = rows.map(({ id, title, some, values }) => [
       { text: title, sort: title.toLowerCase(), onclick: picks && id !== PAGE.others ? () => this.pick(report, id) : null, colour: colours ? colourOf(report, id) : null },
       ...values.map((value, i) => ({
-        text: compact(value, PAGE.measures[names[i]].unit), exact: exact(value, PAGE.measures[names[i]].unit), sort: value,
+        text: unknown(names[i], value, show.source.table, some) || compact(value, PAGE.measures[names[i]].unit), exact: exact(value, PAGE.measures[names[i]].unit), sort: value,
         bar: i === 0 && most[0] ? Math.max(0, value / most[0]) : undefined,
       })),
     ]);
@@ -207,7 +207,7 @@ class Figure {
   show(show, value, past, days, missed) {
     const { unit } = PAGE.measures[this.report.value[0]];
     this.current = show;
-    this.number.textContent = compact(value, unit);
+    this.number.textContent = unknown(this.report.value[0], value, show.source.table, show.source.rows) || compact(value, unit);
     this.number.title = exact(value, unit);
     this.node.dataset.value = value ?? '';
     this.sparkline(show.rows.map((row) => row.value));

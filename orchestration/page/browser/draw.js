@@ -103,7 +103,7 @@ function prepare(report, source, range) {
     const rest = (id) => id === PAGE.others;
     const slow = report.chart === 'spread' && report.category !== 'user_id';
     totals.sort((a, b) => rest(a.id) - rest(b.id) || (slow ? a.total - b.total : b.total - a.total) || (a.id < b.id ? -1 : 1));
-    const listed = totals.filter(({ total }) => total > 0 || report.chart === 'table');
+    const listed = totals.filter(({ total, some }) => total > 0 || report.chart === 'table' || unknown(value, total, table, some));
     const most = listed.slice(0, report.chart === 'table' ? listed.length : MOST);
     if (report.chart !== 'table' && listed.length > MOST) show.chips.push(`${MOST} of ${listed.length.toLocaleString('en-US')}`);
     const names = report.category === 'user_id' ? userName : (id) => id;
@@ -114,7 +114,7 @@ function prepare(report, source, range) {
     most.forEach(({ id, some, total }, rank) => {
       const base = { category: names(id), rank, series: report.category === 'ai_service' ? id : '' };
       if (report.chart === 'ranking') {
-        const label = compact(total, unit) + (additive && all ? `\u2002${compact(total / all, 'share').replace(/\.\d+/, '')}` : '');
+        const label = unknown(value, total, table, some) || compact(total, unit) + (additive && all ? `\u2002${compact(total / all, 'share').replace(/\.\d+/, '')}` : '');
         if (!report.series) return show.rows.push({ ...base, start: 0, end: total, label });
         const parts = groupRows(some, text(report.series));
         let start = 0;
@@ -128,7 +128,7 @@ function prepare(report, source, range) {
         report.value.forEach((name, place) => {
           const amount = show.measure(name, some, show.days);
           const share = (amount ?? 0) / (show.measure(name, rows, show.days) || 1);
-          const label = isUnpriced(name, amount, table, some) ? 'unpriced' : compact(share, 'share');
+          const label = unknown(name, amount, table, some) || compact(share, 'share');
           show.rows.push({ ...base, series: PAGE.measures[name].label, value: share, rank: rank * 2 + place, label });
         });
       } else if (report.chart === 'spread') {
@@ -208,14 +208,27 @@ function dateTitle(start, dates, [, to]) {
   return end === start ? fullDate(start) : `${shortDate(start)} – ${longDate(end)}`;
 }
 
-/** Whether a cost is one that nobody knows, which is not a cost of nothing. */
-function isUnpriced(name, value, table, rows) {
-  return PAGE.measures[name].unit === 'usd' && !value && table.columns.unpriced_tokens && sum(table, rows, 'unpriced_tokens') > 0;
+/** What a cost or a number of tokens goes without: how many requests of each sort, if any. */
+function gaps(name, table, rows) {
+  const isCost = PAGE.measures[name].unit === 'usd' && name !== 'reported_cost_usd';
+  const isTokens = name.endsWith('_tokens') && name !== 'unpriced_tokens';
+  const count = (column) => (table.columns[column] && sum(table, rows, column)) || 0;
+  return [
+    ['unpriced', isCost ? count('unpriced_requests') : 0],
+    ['not told', isCost || isTokens ? count('requests_without_usage') : 0],
+  ].filter(([, requests]) => requests);
 }
 
-/** What a hover says of a measure. */
+/** A word for what nobody knows, which is not nothing; '' where a number stands. */
+function unknown(name, value, table, rows) {
+  return value ? '' : gaps(name, table, rows)[0]?.[0] ?? '';
+}
+
+/** What a hover says of a measure, and how many requests it goes without. */
 function said(name, value, table, rows) {
-  return isUnpriced(name, value, table, rows) ? 'unpriced' : exact(value, PAGE.measures[name].unit);
+  if (!value) return unknown(name, value, table, rows) || exact(value, PAGE.measures[name].unit);
+  const without = gaps(name, table, rows).map(([word, requests]) => `${requests.toLocaleString('en-US')} ${word}`);
+  return exact(value, PAGE.measures[name].unit) + (without.length ? ` (+ ${without.join(', ')})` : '');
 }
 
 /** The table of the hover: each series (or measure) of a point, sorted, and what they come to. */

@@ -9,9 +9,19 @@ SOURCE = Source(
     Path(__file__).parent,
     text("id", "request_id", "litellm_call_id", "session_id", "call_type", "cache_hit")
     | text("status", "custom_llm_provider", "startTime", "endTime", "completionStartTime")
-    | text("model", "user", "team_id", "end_user", "prompt_tokens", "completion_tokens")
+    | text("created_at", "updated_at", "cost_finalized", "model", "model_group", "user", "team_id")
+    | text("end_user", "prompt_tokens", "completion_tokens", "total_tokens")
     | text("response_cost", "spend")
-    | {"metadata": "JSON", "error_information": text("error_code", "error_class")},
+    | {
+        "metadata": "JSON",
+        "error_information": text("error_code", "error_class"),
+        "cost_breakdown": text("total_cost"),
+        "model_map_information": text("model_map_key") | {"model_map_value": text("key")},
+        "hidden_params": {"usage_object": "JSON"},
+        # It may be text or a list, too. Of it the query takes the numbers of `usage` alone.
+        "response": "JSON",
+    },
+    marks=("startTime", "model"),
     key="request_id",
     time="started_at",
     tokens=("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens"),
@@ -25,7 +35,6 @@ SOURCE = Source(
         "user": "plain(coalesce(user_id, end_user))",
     },
     database_folder=FOLDER,
-    marks=("startTime", "model"),
     shown={
         "user": "coalesce(user_id, end_user)",
         "provider": "custom_llm_provider",

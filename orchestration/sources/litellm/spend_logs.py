@@ -15,11 +15,45 @@ FOLDER = "litellm/LiteLLM_SpendLogs"
 
 _ROWS = Path(__file__).with_name("spend_logs.sql").read_text()
 # These came with later versions of LiteLLM; without metadata there are no tokens to report.
-_LATER_COLUMNS = {"session_id", "status", "litellm_call_id"}
+_LATER_COLUMNS = {
+    *("session_id", "status", "litellm_call_id", "model_group", "total_tokens"),
+    *("created_at", "updated_at"),
+}
 _COLUMNS = (
     *("request_id", "litellm_call_id", "session_id", "call_type", "cache_hit", "status", "model"),
-    *("custom_llm_provider", "startTime", "completionStartTime", "endTime", "user", "end_user"),
-    *("team_id", "prompt_tokens", "completion_tokens", "spend", "metadata"),
+    *("model_group", "custom_llm_provider", "startTime", "completionStartTime", "endTime"),
+    *("created_at", "updated_at", "user", "end_user", "team_id", "prompt_tokens"),
+    *("completion_tokens", "total_tokens", "spend", "metadata"),
+)
+# The fields of metadata that records.sql reads, and those within them. The other columns, and the
+# other fields, may hold prompts and answers.
+Fields = dict[str, "Fields | None"]
+
+
+def _fields(*names: str, **within: Fields) -> Fields:
+    return dict.fromkeys(names) | within
+
+
+_PARTS = _fields(
+    *("cache_read_input_tokens", "cache_creation_input_tokens", "prompt_cache_hit_tokens"),
+    prompt_tokens_details=_fields("cached_tokens", "cache_write_tokens", "cache_creation_tokens"),
+    input_tokens_details=_fields("cached_tokens"),
+    completion_tokens_details=_fields("reasoning_tokens"),
+    output_tokens_details=_fields("reasoning_tokens"),
+)
+METADATA = _fields(
+    *("user_api_key_user_id", "user_api_key_end_user_id", "user_api_key_alias"),
+    *("user_api_key_team_id", "litellm_call_id", "status", "is_silent_experiment"),
+    "internal_call_origin",
+    requester_metadata=_fields("session_id"),
+    requester_custom_headers=_fields(
+        *("x-litellm-customer-id", "x-litellm-end-user-id"),
+        *("x-openwebui-user-email", "x-openwebui-user-id"),
+    ),
+    error_information=_fields("error_code", "error_class"),
+    model_map_information=_fields("model_map_key", model_map_value=_fields("key")),
+    usage_object=_fields("total_tokens", "prompt_tokens", "input_tokens") | _PARTS,
+    additional_usage_values=_PARTS,
 )
 COLUMNS_PRESENT = """
     select cast(attname as text) as name, format_type(atttypid, null) as type from pg_attribute
@@ -48,10 +82,13 @@ _REASONS = {
 }
 
 
-def select_rows(types: dict[str, str], since: datetime | None) -> str:
+def select_rows(
+    types: dict[str, str], since: datetime | None, settled_since: datetime | None = None
+) -> str:
     """Write the query for what started from then on, a time in UTC; without one, for everything.
 
-    `types` has the type of each column, by COLUMNS_PRESENT.
+    Besides for what started from `settled_since` on, and has changed from `since` on. `types` has
+    the type of each column, by COLUMNS_PRESENT.
 
     Raises:
         UserError: a column is missing, or the time is none.
@@ -74,8 +111,37 @@ def select_rows(types: dict[str, str], since: datetime | None) -> str:
         for name in _COLUMNS
         if name != "metadata"
     )
-    condition = f"""logs."startTime" >= '{since:%Y-%m-%d %H:%M:%S.%f}'""" if since else "true"
-    return _ROWS.format(columns=columns, condition=condition)
+    condition = "true"
+    if since:
+        condition = f'logs."startTime" >= {_literal(since)}'
+        if "updated_at" in types:
+            condition += (
+                f' or (logs."startTime" >= {_literal(settled_since)}'
+                f" and logs.updated_at >= {_literal(since)})"
+            )
+    return _ROWS.format(
+        columns=columns,
+        condition=condition,
+        metadata=_kept("kept", METADATA),
+        fields=", ".join(f"{name} jsonb" for name in METADATA),
+    )
+
+
+def _literal(time: datetime) -> str:
+    return f"'{time:%Y-%m-%d %H:%M:%S.%f}'"
+
+
+def _kept(document: str, fields: Fields) -> str:
+    """Write what makes a document of these fields alone; `kept` is no document but a row."""
+    pairs = []
+    for name, within in fields.items():
+        value = f"kept.{name}" if document == "kept" else f"{document} -> '{name}'"
+        if within:
+            value = (
+                f"case jsonb_typeof({value}) when 'object' then {_kept(f'({value})', within)} end"
+            )
+        pairs.append(f"'{name}', {value}")
+    return f"jsonb_build_object({', '.join(pairs)})"
 
 
 def meaning(error: Exception) -> str:

@@ -1,0 +1,75 @@
+"""Every public table, computed a second time from the landing files alone.
+
+Plain Python on purpose: nothing here is shared with ingestion or the models, no DuckDB, no SQL.
+The contract says what each measure means; this says it once more, request by request. Prices come
+from genai-prices, asked about each request. Tables are lists of rows, and rows are dicts.
+
+    landing.py                     the files, record by record
+    litellm.py gateway.py spans.py what each sender's record tells
+    tokens.py who.py names.py      what that means: kinds of tokens, people, names
+    identity.py                    which deliveries tell of one call, which calls are one request
+    requests.py                    each request once, with its session and price
+    tables.py                      what the reports say
+
+Left out, since no test lands them: Parquet, price overrides.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from recomputation.events import Event
+from recomputation.landing import read
+from recomputation.requests import Request, requests_of
+from recomputation.tables import (
+    TABLES,
+    data_quality,
+    percentile,
+    response_times,
+    session_lengths,
+)
+from recomputation.values import Row
+
+__all__ = ["Recomputation", "Request", "Row", "percentile", "recompute"]
+
+
+@dataclass(frozen=True)
+class Recomputation:
+    """All tables; those of buckets as the exact values that the buckets must hold."""
+
+    tables: dict[str, list[Row]]
+    buckets: dict[str, dict[tuple[date, str], list[Decimal]]]
+    requests: list[Request]
+    events: list[Event]
+
+
+def recompute(
+    landing: Path,
+    *,
+    reporting_time_zone: str = "UTC",
+    session_idle_minutes: int = 30,
+    gateway_addresses: Iterable[str] = (),
+) -> Recomputation:
+    """Compute every public table from the landing files."""
+    zone = ZoneInfo(reporting_time_zone)
+    records = list(read(landing, gateway_addresses))
+    events = [record for record in records if isinstance(record, Event)]
+    requests = requests_of(events, zone, session_idle_minutes)
+    tables = {
+        f"{schema}.{table.__name__}": table(requests)
+        for schema, functions in TABLES.items()
+        for table in functions
+    }
+    tables["technical.data_quality"] = data_quality(records, requests, zone)
+    return Recomputation(
+        tables,
+        {
+            "technical.response_times": response_times(requests),
+            "technical.session_lengths": session_lengths(requests),
+        },
+        requests,
+        events,
+    )
