@@ -127,7 +127,7 @@ NAMED = [
 ]
 
 
-@pytest.mark.parametrize(("name", "content", "why"), NAMED)
+@pytest.mark.parametrize(("name", "content", "why"), NAMED, ids=[why for *_, why in NAMED])
 def test_a_file_that_is_something_else_is_named(
     warehouse: Warehouse, name: str, content: bytes, why: str
 ) -> None:
