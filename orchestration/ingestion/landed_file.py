@@ -156,7 +156,7 @@ def open_file(path: Path) -> Iterator[BinaryIO]:
     """Open a file to be read as what it was before it was compressed.
 
     Raises:
-        UnreadableFileError: see `check_compression`.
+        UnreadableFileError: it cannot be, or is cut short, damaged or not compressed at all.
     """
     opener = {".gz": gzip.open, ".zst": _open_zstd}.get(path.suffix, open)
     try:

@@ -81,6 +81,7 @@ KINDS = (
     # What an API answers around its records.
     Kind("answers of an API", ("data", "has_more"), _WRAPPED),
     Kind("answers of an API", ("data", "meta"), _WRAPPED),
+    Kind("answers of an API", ("data", "total_pages"), _WRAPPED),
     Kind("answers of an API", ("result", "success"), _WRAPPED),
 )
 

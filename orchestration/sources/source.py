@@ -1,6 +1,6 @@
 """What a source is: what is read of a landed record, and the query that makes raw columns of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 _HERE = Path(__file__).parent
@@ -38,20 +38,20 @@ class Source:
 
     folder: Path
     structure: dict[str, Structure]
-    marks: tuple[str, ...]
     key: str
     time: str
     tokens: tuple[str, ...]
     people: tuple[str, ...]
     succeeded: str
     needed: dict[str, str]
-    shown: dict[str, str]
     people_names: tuple[str, ...] = ()
     counted: str = "true"
     formats: tuple[str, ...] = JSON
     attributes_of_use: str | None = None
     database_folder: str | None = None
+    marks: tuple[str, ...] = ()
     reading: int = 1
+    shown: dict[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

@@ -61,7 +61,7 @@ TABLES = {
 }
 
 
-@pytest.mark.parametrize(("name", "content"), TABLES.items())
+@pytest.mark.parametrize(("name", "content"), TABLES.items(), ids=TABLES)
 def test_every_format(tmp_path: Path, name: str, content: str | bytes) -> None:
     text = said(tmp_path / name, content)
     assert "Taken for requests in the general format: put it into landing/gateway/" in text
@@ -128,6 +128,7 @@ def test_what_a_terminal_would_obey_is_shown_as_what_it_is(tmp_path: Path) -> No
         ("a.parquet", b"text", "cannot be read: not a Parquet file"),
         ("README", b"text", "cannot be read: its name has no ending"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_one_sentence_says_what_is_wrong(
     tmp_path: Path, name: str, content: bytes | None, why: str

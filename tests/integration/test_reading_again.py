@@ -212,6 +212,20 @@ def test_signals_that_were_bad_records(warehouse: Warehouse) -> None:
     assert received(warehouse) == [("otel/a.jsonl", 2, 1, 1, 0)]
 
 
+@pytest.mark.parametrize("gone", ["", "a", "abcd"])
+def test_models_see_nulls_where_files_lack_a_column(before: Warehouse, gone: str) -> None:
+    for name in gone:
+        (before.landing / f"gateway/{name}.jsonl").unlink()
+    take_in(before)
+    before.dbt("run", "--select", "stg_gateway__requests")
+    with duckdb.connect(str(before.home / "warehouse.duckdb"), read_only=True) as connection:
+        told = connection.sql("select call_id, response_id from staging.stg_gateway__requests")
+        assert sorted(told.fetchall()) == [
+            (key, None if key[0] in gone else f"answer-{key}")
+            for key in ("a1", "a2", "b1", "c1", "d1")
+        ]
+
+
 # --- Killed ----------------------------------------------------------------------------------
 
 

@@ -11,7 +11,6 @@ SOURCE = Source(
     | text("status", "error_type", "is_cache_hit", "input_tokens", "cache_read_tokens")
     | text("cache_write_tokens", "output_tokens", "reasoning_tokens", "response_time_ms")
     | text("time_to_first_token_ms", "cost_usd"),
-    marks=("request_id", "requested_at"),
     key="request_id",
     time="requested_at",
     tokens=("input_tokens", "cache_read_tokens", "output_tokens", "reasoning_tokens"),
@@ -26,6 +25,7 @@ SOURCE = Source(
         "session_id": "session_id",
     },
     formats=(*JSON, ".csv", ".parquet"),
+    marks=("request_id", "requested_at"),
     shown={
         "user": "coalesce(user_id, end_user_id)",
         "provider": "provider",
