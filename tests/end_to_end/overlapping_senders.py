@@ -929,6 +929,7 @@ class Story:
             (
                 ((LLAMA, LLAMA), self.rng.sample((SPAN, GENERAL, PAYLOAD), 2), 11 * MINUTE),
                 ((LLAMA, LLAMA), self.rng.sample((SPAN, GENERAL, PAYLOAD), 2), DAY),
+                ((GPT, MINI), self.rng.sample((SPAN, GENERAL, PAYLOAD), 2), SECOND),
                 ((LLAMA, CLAUDE), self.rng.sample((SPAN, GENERAL, PAYLOAD), 2), SECOND),
                 ((GPT, AZURE), self.rng.sample((GENERAL, PAYLOAD), 2), SECOND),
                 ((LLAMA, LLAMA), [self.rng.choice((SPAN, GENERAL, PAYLOAD))] * 2, SECOND),
