@@ -551,14 +551,14 @@ def vercel(r: Request) -> tuple[str, str, dict[str, Any]]:
     return "ai.generateText.doGenerate", "ai", attributes
 
 
-def through_litellm(r: Request) -> tuple[str, str, dict[str, Any]]:
-    """A client's span of a request to LiteLLM: OpenAI's library, and the name it asked for."""
+def through_a_gateway(r: Request) -> tuple[str, str, dict[str, Any]]:
+    """A client's span of a request to a gateway: OpenAI's library, and the name it asked for."""
     name, scope, attributes = new_names(r)
     asked = {"gen_ai.provider.name": "openai", "gen_ai.request.model": r.model.alias}
     asked |= {"gen_ai.response.model": None if r.error else r.model.alias}
     for part in ("cache_read.input", "cache_creation.input", "reasoning.output"):
         attributes.pop(f"gen_ai.usage.{part}_tokens", None)
-    asked |= {"server.address": "litellm.acme.example", "server.port": 4000}
+    asked |= {"server.address": "gateway.acme.example", "server.port": 4000}
     return name, scope, attributes | asked
 
 
@@ -791,8 +791,8 @@ class Story:
                 (PAYLOAD, ROW, GENERAL, SPAN),
             )
         )
-        behind_litellm = {PAYLOAD, ROW} & {*tellers} and r.model is not GROK
-        dialects = (through_litellm, *WITNESSING) if behind_litellm else WITNESSING
+        behind_gateway = len(tellers) > 1 and r.model is not GROK
+        dialects = (through_a_gateway, *WITNESSING) if behind_gateway else WITNESSING
         row = self.rng.choice(("new", "new", "old"))
         silent = [SPAN] if SPAN in tellers and len(tellers) > 1 and self.chance(0.3) else []
         self.tell(r, *tellers, dialect=self.rng.choice(dialects), row=row, silent=silent)
