@@ -116,6 +116,14 @@ class Request:
         return str(uuid5(NAMESPACE_OID, self.attempt_of or self.id))
 
     @property
+    def litellm_id(self) -> str:
+        """What keeps its requests apart: attempts by their start, answers by their ids."""
+        if self.error:
+            return f"{self.call_id}/{self.at // MILLISECOND}"
+        told = self.response_id if not self.is_cache_hit else None
+        return f"{self.call_id}/{told}" if told else self.call_id
+
+    @property
     def general_id(self) -> str:
         return f"gw-{self.id}"
 
@@ -543,14 +551,14 @@ def vercel(r: Request) -> tuple[str, str, dict[str, Any]]:
     return "ai.generateText.doGenerate", "ai", attributes
 
 
-def through_litellm(r: Request) -> tuple[str, str, dict[str, Any]]:
-    """A client's span of a request to LiteLLM: OpenAI's library, and the name it asked for."""
+def through_a_gateway(r: Request) -> tuple[str, str, dict[str, Any]]:
+    """A client's span of a request to a gateway: OpenAI's library, and the name it asked for."""
     name, scope, attributes = new_names(r)
     asked = {"gen_ai.provider.name": "openai", "gen_ai.request.model": r.model.alias}
     asked |= {"gen_ai.response.model": None if r.error else r.model.alias}
     for part in ("cache_read.input", "cache_creation.input", "reasoning.output"):
         attributes.pop(f"gen_ai.usage.{part}_tokens", None)
-    asked |= {"server.address": "litellm.acme.example", "server.port": 4000}
+    asked |= {"server.address": "gateway.acme.example", "server.port": 4000}
     return name, scope, attributes | asked
 
 
@@ -721,6 +729,7 @@ class Story:
         row: str = "new",
         silent: Iterable[str] = (),
         early: int | None = None,
+        is_keyed: bool = True,
         **of_span: Any,
     ) -> None:
         """Have these senders tell of a request; the `silent` ones do not know its usage.
@@ -732,11 +741,11 @@ class Story:
             teller: replace(r, tokens=None) if teller in silent else r for teller in tellers
         }
         in_litellm = [teller for teller in LITELLMS if teller in tellers]
+        # Only the payload knows both ids then.
+        by_call = is_keyed and (PAYLOAD in tellers or tellers == (ROW,)) and self.chance(0.4)
         if PAYLOAD in tellers:
             self.deliver("litellm", payload(as_told_by[PAYLOAD], self.rng), r.at)
         if ROW in tellers:
-            # Only the payload knows both ids then.
-            by_call = (PAYLOAD in tellers or len(tellers) == 1) and self.chance(0.4)
             told = table_row(as_told_by[ROW], self.rng, row, is_keyed_by_call=by_call)
             self.deliver("litellm", told, r.at)
         if GENERAL in tellers:
@@ -756,10 +765,12 @@ class Story:
             seen = as_told_by[SPAN]
             self.deliver_span(seen, dialect, names_user=names_user, early=ahead, **of_span)
         if in_litellm:
-            request_id = r.call_id
-            if r.error or (row != "new" and PAYLOAD not in tellers):
-                key = r.call_id if r.error else r.response_id
-                request_id = f"{key}/{r.at // MILLISECOND}"
+            request_id = r.litellm_id
+            if PAYLOAD not in tellers and not r.error:
+                if row != "new":
+                    request_id = f"{r.response_id}/{r.at // MILLISECOND}"
+                elif by_call:
+                    request_id = r.call_id
             source, end_user = "litellm", r.who.end_user
         elif GENERAL in tellers:
             request_id, source, end_user = r.general_id, "gateway", r.who.end_user
@@ -780,8 +791,8 @@ class Story:
                 (PAYLOAD, ROW, GENERAL, SPAN),
             )
         )
-        behind_litellm = {PAYLOAD, ROW} & {*tellers} and r.model is not GROK
-        dialects = (through_litellm, *WITNESSING) if behind_litellm else WITNESSING
+        behind_gateway = len(tellers) > 1 and r.model is not GROK
+        dialects = (through_a_gateway, *WITNESSING) if behind_gateway else WITNESSING
         row = self.rng.choice(("new", "new", "old"))
         silent = [SPAN] if SPAN in tellers and len(tellers) > 1 and self.chance(0.3) else []
         self.tell(r, *tellers, dialect=self.rng.choice(dialects), row=row, silent=silent)
@@ -830,7 +841,7 @@ class Story:
         self.deliver("otel", sent, r.at)
         if self.chance(0.7):
             self.deliver("litellm", payload(r, self.rng), r.at)
-            self.expect(r, r.call_id, "litellm", user=r.who.user)
+            self.expect(r, r.litellm_id, "litellm", user=r.who.user)
         else:  # its span splits neither cache nor reasoning
             plain = (r.inputs, 0, 0, r.outputs, 0)
             told = replace(r, tokens=plain)
@@ -839,6 +850,15 @@ class Story:
     def owned(self) -> Who:
         person = self.rng.choice(self.people)
         return Who(owner=person, user=person)
+
+    def asked_several_at_once(self) -> None:
+        """One call to LiteLLM of which two models answer."""
+        first = self.request(model=GPT)
+        same = {"who": first.who, "session": first.session, "attempt_of": first.id}
+        second = self.request(model=self.rng.choice((MINI, CLAUDE)), at=first.at + SECOND, **same)
+        for r in (first, second):
+            tellers = self.rng.choice(((PAYLOAD,), (ROW,), LITELLMS, (PAYLOAD, SPAN)))
+            self.tell(r, *tellers, is_keyed=False)
 
     def tried_again(self) -> None:
         """Attempts share LiteLLM's call id; its table has but the last."""
@@ -929,6 +949,7 @@ class Story:
             (
                 ((LLAMA, LLAMA), self.rng.sample((SPAN, GENERAL, PAYLOAD), 2), 11 * MINUTE),
                 ((LLAMA, LLAMA), self.rng.sample((SPAN, GENERAL, PAYLOAD), 2), DAY),
+                ((GPT, MINI), self.rng.sample((SPAN, GENERAL, PAYLOAD), 2), SECOND),
                 ((LLAMA, CLAUDE), self.rng.sample((SPAN, GENERAL, PAYLOAD), 2), SECOND),
                 ((GPT, AZURE), self.rng.sample((GENERAL, PAYLOAD), 2), SECOND),
                 ((LLAMA, LLAMA), [self.rng.choice((SPAN, GENERAL, PAYLOAD))] * 2, SECOND),
@@ -1019,7 +1040,7 @@ class Story:
     def expect_of_litellm(self, r: Request, conflicts: int) -> None:
         who = r.who
         self.expect(
-            r, r.call_id, "litellm", user=who.user, end_user=who.end_user, conflicts=conflicts
+            r, r.litellm_id, "litellm", user=who.user, end_user=who.end_user, conflicts=conflicts
         )
 
     def asked_by_an_agent(self) -> None:
@@ -1134,7 +1155,8 @@ class Story:
     def use_one_id_for_two(self) -> None:
         """Another gateway's request bears the id of a call that LiteLLM knows, hours before."""
         r = self.request()
-        self.tell(r, PAYLOAD)
+        self.deliver("litellm", table_row(r, self.rng, is_keyed_by_call=True), r.at)
+        self.expect(r, r.call_id, "litellm", user=r.who.user, end_user=r.who.end_user)
         other = self.request(at=r.at + 2 * HOUR if r.at < FIRST_DAY + 2 * DAY else r.at - 2 * HOUR)
         self.deliver("gateway", general(other, request_id=r.call_id), other.at)
         name, who = f"{r.call_id}/gateway", other.who
@@ -1148,6 +1170,7 @@ HAPPENINGS: dict[Callable[[Story], None], int] = {
     Story.asked_of_bedrock: 1,
     Story.asked_through_vercels_sdk: 1,
     Story.told_by_litellms_spans: 1,
+    Story.asked_several_at_once: 1,
     Story.tried_again: 2,
     Story.failed: 1,
     Story.client_went_away: 1,

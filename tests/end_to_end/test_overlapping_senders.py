@@ -111,8 +111,8 @@ def test_a_seed_is_the_same_every_time() -> None:
 def test_all_are_published_in_nights_and_at_once(
     warehouse: Warehouse, stories: list[Story], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for night in NIGHTS:
-        land(warehouse.landing, stories, night)
+    for nights in ((1,), (2, 3)):  # the second night was missed
+        land(warehouse.landing, stories, *nights)
         warehouse.rebuild()
         assert_recomputed(warehouse, recompute(warehouse.landing))
     in_nights = published_tables(warehouse)

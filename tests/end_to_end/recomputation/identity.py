@@ -36,13 +36,17 @@ def order(event: Event) -> tuple:
         SOURCES.index(event.source),
         -later(event.updated_at),
         event.is_provisional,
-        TELLERS.index(event.teller.partition(" ")[0]),
+        teller_rank(event),
         -later(event.landed_at),
         event.tokens is None,
         -told,
         event.landing_file,
         event.text,
     )
+
+
+def teller_rank(event: Event) -> int:
+    return TELLERS.index(event.teller.partition(" ")[0])
 
 
 def apart(one: Call, other: Call) -> timedelta:
@@ -66,17 +70,21 @@ def provided_alike(one: Event, other: Event) -> bool:
 def may_be_one(one: Call, other: Call) -> bool:
     """Whether something joins two calls, and nothing that both tell differs."""
     shared = one.witnesses & other.witnesses
+    cannot_repeat = bool(shared) and max(map(len, shared)) >= TOO_LONG_TO_REPEAT
+    # A gateway that does not tell what it was asked for may have been asked by any name.
+    better = min((one.best, other.best), key=teller_rank)
+    may_be_named_alike = named_alike(one.best, other.best) or (cannot_repeat and not better.asked)
     tokens = [(sum(call.tokens[:3]), sum(call.tokens[3:])) for call in (one, other) if call.tokens]
     same_output = len(tokens) < 2 or tokens[0][1] == tokens[1][1]
     same_input = len(tokens) < 2 or tokens[0][0] == tokens[1][0]
     return (
         bool(shared)
         and not one.tellers & other.tellers
-        and named_alike(one.best, other.best)
+        and may_be_named_alike
         and provided_alike(one.best, other.best)
         and apart(one, other) <= AT_MOST_APART
         and same_output
-        and (same_input or max(map(len, shared)) >= TOO_LONG_TO_REPEAT)
+        and (same_input or cannot_repeat)
     )
 
 
@@ -126,7 +134,9 @@ def conflicts(deliveries: list[Event]) -> int:
         other_tokens = None not in (one.tokens, tokens) and (
             sum(one.tokens[:3]) != sum(tokens[:3]) or sum(one.tokens[3:]) != sum(tokens[3:])
         )
-        return not named_alike(one, best) or other_tokens or one.status != best.status
+        # A client may know the model by another name.
+        other_model = one.teller == best.teller and one.model != best.model
+        return other_model or other_tokens or one.status != best.status
 
     return sum(map(differs, deliveries))
 
