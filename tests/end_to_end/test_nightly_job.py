@@ -28,9 +28,6 @@ from examples.simulator import simulate
 
 pytestmark = pytest.mark.slow
 
-NO_DBT_LOG = {"DBT_LOG_LEVEL_FILE": "none"}
-# A tenth of a night; for those who look what the log holds.
-DBT_LOG = {"DBT_LOG_LEVEL_FILE": "debug"}
 NOT_COPIED = {".venv", ".git", "data", "target", "logs", ".pytest_cache", ".ruff_cache"}
 
 
@@ -52,7 +49,7 @@ class Job:
         return Job(self.project, Path(shutil.copytree(self.home, home, symlinks=True)))
 
     def environment(self, **settings: str) -> dict[str, str]:
-        return os.environ | {"AI_USAGE_HOME": str(self.home)} | NO_DBT_LOG | settings
+        return os.environ | {"AI_USAGE_HOME": str(self.home)} | settings
 
     def start(self, *arguments: str, **settings: str) -> Run:
         """`python <arguments>`, forked from a process that has imported already what takes long."""
@@ -113,7 +110,7 @@ def first_night(
     done = subprocess.run(
         [sys.executable, "-m", "orchestration"],
         cwd=project,
-        env=job.environment(**DBT_LOG),
+        env=job.environment(),
         capture_output=True,
         text=True,
         timeout=900,
@@ -320,7 +317,7 @@ def test_serve(job: Job) -> None:
 
 def test_history_in_postgres(job: Job, postgres: Postgres) -> None:
     before, sqlite = job.state(), digest(job.home / "dagster/history/runs.db")
-    done = job.run(AI_USAGE_DAGSTER_POSTGRES_URL=postgres.url(), **DBT_LOG)
+    done = job.run(AI_USAGE_DAGSTER_POSTGRES_URL=postgres.url())
     assert (done.returncode, done.stderr) == (0, "")
     with psycopg2.connect(postgres.url()) as connection, connection.cursor() as cursor:
         cursor.execute("select pipeline_name, status from runs")
@@ -432,7 +429,7 @@ def test_forget(job: Job) -> None:
     running.kill()
     assert {user: f for user, *f in job.query(f"{by_user} group by 1")} == before
 
-    done = job.python("-m", "orchestration", "forget", "--user", user_id, **DBT_LOG)
+    done = job.python("-m", "orchestration", "forget", "--user", user_id)
     assert done.returncode == 0, done.stdout + done.stderr
     assert files_naming(job.home, user_id) == files_naming(job.home, user_name) == []
     after = {user: figures for user, *figures in job.query(f"{by_user} group by 1")}
