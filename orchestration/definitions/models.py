@@ -87,11 +87,14 @@ def models(context: AssetExecutionContext, config: Rebuild) -> Iterator:
         # Unit tests are for whoever changes a model; the night tests the data.
         manifest = parsed(dbt_project)
         arguments = ["build", "--exclude-resource-type", "unit_test", *_selected(context, manifest)]
-        results = run_dbt(
-            *arguments, target=settings.home / "dbt", manifest=manifest, on_event=on_event
-        )
+        target = settings.home / "dbt"
+        try:
+            results = run_dbt(*arguments, target=target, manifest=manifest, on_event=on_event)
+            failed = failures(results)
+        except UserError as error:
+            results, failed = [], f"  {error}"
         yield from _events(context, settings, results)
-        if failed := failures(results):
+        if failed:
             if put_aside_if_damaged(settings):
                 raise RetryRequested(max_retries=1)
             said = [failed, damaged_raw_files(settings), *night.reasons("And before:")]

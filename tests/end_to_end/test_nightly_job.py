@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -448,7 +449,7 @@ def test_forget(job: Job) -> None:
 
 def test_blocked_night(job: Job, tmp_path: Path) -> None:
     """A wrong model and wrong prices are blocked, and leave nothing behind once put right."""
-    job = Job(copy_of_project(tmp_path / "project"), job.home)
+    job = Job(copy_of_project(tmp_path / "project", is_parsed=True), job.home)
     before, totals = job.state(), "select count(*), sum(total_tokens) from core.fct_requests"
     [(requests, tokens)] = job.query(totals)
 
@@ -476,6 +477,18 @@ def test_blocked_night(job: Job, tmp_path: Path) -> None:
     test = "assert_price_overrides_do_not_overlap"
     assert f"  tests/singular/{test}.sql: {test}\n" in done.stdout
     assert job.state() == before
+    # In Dagster each test that failed is a check that failed, with its rows.
+    results = json.loads((job.home / "dbt/run_results.json").read_text())["results"]
+    failed = {r["unique_id"].split(".")[2] for r in results if r["status"] == "fail"}
+    with sqlite3.connect(job.home / "dagster/history/runs/index.db") as history:
+        checks = dict(
+            history.execute(
+                "select check_name, evaluation_event from asset_check_executions "
+                "where execution_status = 'FAILED'"
+            )
+        )
+    assert test in failed == checks.keys()
+    assert "acme-chat-70b" in checks[test]
 
     for path, text in right.items():
         path.write_text(text)

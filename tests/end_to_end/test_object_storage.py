@@ -210,7 +210,9 @@ def first_night(
     server: Server, landing: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> RemoteJob:
     folder = tmp_path_factory.mktemp("remote")
-    job = RemoteJob(copy_of_project(folder / "project"), folder / "home", server, "first")
+    job = RemoteJob(
+        copy_of_project(folder / "project", is_parsed=True), folder / "home", server, "first"
+    )
     job.land(landing)
     done = job.run()
     assert done.returncode == 0, done.stdout + done.stderr
