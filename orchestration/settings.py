@@ -296,11 +296,6 @@ class Settings(BaseSettings):
         ),
     ] = None
 
-    # The night's own, which it sets for the dbt that it starts.
-    night_process: Annotated[
-        int | None, Setting(changes_tables=False, allowed="the id of a process")
-    ] = None
-
     @property
     def landing(self) -> Path:
         """What the gateways leave."""

@@ -13,7 +13,6 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
@@ -34,7 +33,6 @@ for name in [name for name in os.environ if name.startswith("AI_USAGE_")]:
 
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager  # noqa: E402
 from dbt.cli.main import dbtRunner  # noqa: E402
-from dbt.contracts.graph.manifest import Manifest  # noqa: E402
 
 from orchestration.ingestion import ingest  # noqa: E402
 from orchestration.ingestion.summary import Summary  # noqa: E402
@@ -42,7 +40,7 @@ from orchestration.publication import publish  # noqa: E402
 from orchestration.settings import Settings, load_settings  # noqa: E402
 from orchestration.sources import SOURCES  # noqa: E402
 from orchestration.warehouse.fingerprints import BuiltFrom, fingerprint  # noqa: E402
-from orchestration.warehouse.project import project, public_models  # noqa: E402
+from orchestration.warehouse.project import parsed, project, public_models  # noqa: E402
 
 NO_DATA_TESTS = ("--exclude-resource-type", "test")
 # Of each build these cost dbt a third of its time, and few tests look at them.
@@ -82,8 +80,7 @@ class Warehouse:
         """Run dbt as an analyst does, on the project as parsed once; return what it printed."""
         _ = self.settings
         traces = () if self.leaves_traces else NO_TRACES
-        # Another home is another profile, for which dbt would parse everything anew.
-        runner = dbtRunner(manifest=parsed(self.target).deepcopy())
+        runner = dbtRunner(manifest=parsed(project()))
         printed = io.StringIO()
         gc.disable()  # it finds little here, and takes a seventh of the time
         with contextlib.redirect_stdout(printed):
@@ -127,15 +124,6 @@ class Warehouse:
 def where(target: Path) -> tuple[str, ...]:
     """The arguments of dbt that say where things are."""
     return "--profiles-dir", "profiles", "--target-path", str(target)
-
-
-@cache
-def parsed(target: Path) -> Manifest:
-    """dbt's manifest. Each run needs a copy: dbt writes in it."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        result = dbtRunner().invoke(["parse", *NO_TRACES, *where(target)])
-    assert result.success, result.exception
-    return result.result
 
 
 def declared_data_tests() -> int:

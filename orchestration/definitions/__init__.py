@@ -9,13 +9,12 @@ from dagster import (
     in_process_executor,
 )
 
-from orchestration.definitions.models import Rebuild, dbt_project, models
+from orchestration.definitions.models import Rebuild, models
 from orchestration.definitions.published import copied, published
 from orchestration.definitions.raw import landing_assets, ledger, raw_assets
 from orchestration.definitions.resources import night
 from orchestration.definitions.sensors import NIGHT, landed_files, late_night, tell_people
 from orchestration.settings import load_settings
-from orchestration.warehouse.project import dbt_resource
 
 nightly_rebuild = define_asset_job(
     NIGHT,
@@ -48,7 +47,7 @@ defs = Definitions(
             default_status=DefaultScheduleStatus.RUNNING,
         )
     ],
-    resources={"dbt": dbt_resource(dbt_project), "night": night},
+    resources={"night": night},
     # One file is written, so steps take turns.
     executor=in_process_executor,
 )

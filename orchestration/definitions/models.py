@@ -1,32 +1,40 @@
 """What Dagster knows of dbt's models: all that is built and tested."""
 
-import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 
 from dagster import (
+    AssetCheckKey,
     AssetCheckResult,
     AssetExecutionContext,
+    AssetKey,
     Config,
+    MaterializeResult,
+    MetadataValue,
     RetryRequested,
 )
 from dagster_dbt import dbt_assets
+from dbt.contracts.graph.manifest import Manifest
+from dbt.contracts.results import RunResult
+from dbt_common.events.base_types import EventMsg
 
 from orchestration.console import step
 from orchestration.ingestion.damage import damaged_raw_files
 from orchestration.publication.build import published_build
-from orchestration.settings import UserError, variable
+from orchestration.settings import Settings, UserError
 from orchestration.warehouse.archive import archived_through
 from orchestration.warehouse.checksums import built_by_this_code
+from orchestration.warehouse.dbt import failed_rows, failures, run_dbt
 from orchestration.warehouse.file import compact_warehouse, put_aside_if_damaged, wait_for_warehouse
 from orchestration.warehouse.fingerprints import built_from, fingerprint, note_built_from
 from orchestration.warehouse.project import (
+    UNIQUE_ID,
     Translator,
-    archived_models,
-    failures,
     nodes_to_build,
+    parsed,
     project,
-    with_sample_rows,
 )
 from orchestration.warehouse.rebuild import drop_tables, mark_for_rebuild, note_build_begins
 
@@ -47,7 +55,7 @@ class Rebuild(Config):
     manifest=dbt_project.manifest_path,
     project=dbt_project,
     dagster_dbt_translator=translator,
-    required_resource_keys={"dbt", "night"},
+    required_resource_keys={"night"},
 )
 def models(context: AssetExecutionContext, config: Rebuild) -> Iterator:
     """Everything that dbt builds and tests. With nothing new there is nothing to build."""
@@ -64,44 +72,73 @@ def models(context: AssetExecutionContext, config: Rebuild) -> Iterator:
         night.end()
         return
     wait_for_warehouse(settings)
-    # One folder for all runs, where dagster-dbt would make a new one for each.
-    target = settings.home / "dbt"
-    # Unit tests are for whoever changes a model; the night tests the data.
-    arguments = ["build", "--exclude-resource-type", "unit_test"]
-    (target / "run_results.json").unlink(missing_ok=True)
-    # The dbt that this starts ends with it.
-    os.environ[variable("night_process")] = str(os.getpid())
     with step("models") as progress:
-        now = built_by_this_code(settings, archived_models(dbt_project))
+        now = built_by_this_code(settings, dbt_project)
         changed = note_build_begins(settings, now)
         # A part of the models may not have those whose tables are to be built whole.
         if changed and not context.is_subset:
             drop_tables(settings, changed)
-        invocation = context.resources.dbt.cli(
-            arguments, context=context, target_path=target, raise_on_error=False
-        )
-        models_built, tests_passed, failed_checks = 0, 0, []
-        for event in invocation.stream():
-            if isinstance(event, AssetCheckResult) and not event.passed:
-                failed_checks.append(event)
-                continue
-            if isinstance(event, AssetCheckResult):
-                tests_passed += 1
-            else:
-                models_built += 1
-            progress.advance(models_built + tests_passed, number_of_nodes)
-            yield event
-        # Their rows can be read only now that dbt has let go of the file.
-        yield from (with_sample_rows(settings, target, check) for check in failed_checks)
-        if not invocation.is_successful():
+        done = count(1)
+
+        def on_event(event: EventMsg) -> None:
+            if event.info.name == "NodeFinished":
+                progress.advance(next(done), number_of_nodes)
+
+        # Unit tests are for whoever changes a model; the night tests the data.
+        manifest = parsed(dbt_project)
+        arguments = ["build", "--exclude-resource-type", "unit_test", *_selected(context, manifest)]
+        target = settings.home / "dbt"
+        try:
+            results = run_dbt(*arguments, target=target, manifest=manifest, on_event=on_event)
+            failed = failures(results)
+        except UserError as error:
+            results, failed = [], f"  {error}"
+        yield from _events(context, settings, results)
+        if failed:
             if put_aside_if_damaged(settings):
                 raise RetryRequested(max_retries=1)
-            said = [failures(target), damaged_raw_files(settings)]
-            said += night.reasons("And before:")
+            said = [failed, damaged_raw_files(settings), *night.reasons("And before:")]
             said = "\n".join(filter(None, said))
             raise UserError(f"Nothing was published, since not all holds:\n{said}")
         if build and build.archived_through != str(archived_through(settings) or ""):
             compact_warehouse(settings)
-        progress.result = f"{models_built} models built, {tests_passed} tests passed"
+        kinds = Counter(result.node.resource_type for result in results)
+        progress.result = f"{kinds['model']} models built, {kinds['test']} tests passed"
     if not context.is_subset:
         note_built_from(settings, replace(now, inputs=inputs))
+
+
+def _ids(context: AssetExecutionContext) -> dict[str, AssetKey | AssetCheckKey]:
+    """Return dbt's ids of all models and tests, each with Dagster's key of it."""
+    assets = context.assets_def
+    return {spec.metadata[UNIQUE_ID]: spec.key for spec in (*assets.specs, *assets.check_specs)}
+
+
+def _selected(context: AssetExecutionContext, manifest: Manifest) -> list[str]:
+    """Return the arguments for what somebody has selected in Dagster, if that is not all."""
+    if not context.is_subset:
+        return []
+    keys = context.selected_asset_keys | context.selected_asset_check_keys
+    names = [".".join(manifest.nodes[id_].fqn) for id_, key in _ids(context).items() if key in keys]
+    return ["--indirect-selection", "empty", "--select", *names]
+
+
+def _events(
+    context: AssetExecutionContext, settings: Settings, results: list[RunResult]
+) -> Iterator[MaterializeResult | AssetCheckResult]:
+    """Tell Dagster what was built, and of each test what it found."""
+    keys = _ids(context)
+    for result in results:
+        key = keys.get(result.node.unique_id)  # none of a test of sources alone
+        metadata = {"status": str(result.status), "seconds": result.execution_time}
+        if isinstance(key, AssetKey) and result.status == "success":
+            yield MaterializeResult(asset_key=key, metadata=metadata)
+        elif isinstance(key, AssetCheckKey) and result.status != "skipped":
+            if result.status == "fail":
+                metadata["sample rows"] = MetadataValue.json(failed_rows(settings, result))
+            yield AssetCheckResult(
+                asset_key=key.asset_key,
+                check_name=key.name,
+                passed=result.status == "pass",
+                metadata=metadata,
+            )

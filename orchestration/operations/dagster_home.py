@@ -1,6 +1,9 @@
 """Where Dagster keeps the history of runs: files under AI_USAGE_HOME, or a PostgreSQL server."""
 
 import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 
 from orchestration.settings import PROJECT, Settings, UserError
 
@@ -34,6 +37,22 @@ def prepare_dagster(settings: Settings) -> None:
         os.environ["DAGSTER_POSTGRES_URL"] = url.replace("://", "+psycopg2://", 1)
     (dagster_home / "dagster.yaml").write_text(text)
     os.environ["DAGSTER_HOME"] = str(dagster_home)
+
+
+@contextmanager
+def history_open(settings: Settings, run_id: str) -> Iterator[None]:
+    """Keep the files of Dagster's history open during a run.
+
+    Dagster opens and closes them for each of a thousand events, and whoever closes a file as the
+    last one has SQLite write back, and sync, all that is new in it: most of what an event costs.
+    """
+    history = settings.home / "dagster" / "history"
+    names = ("runs.db", "runs/index.db", f"runs/{run_id}.db")
+    with ExitStack() as files:
+        for name in () if settings.dagster_postgres_url else names:
+            file = files.enter_context(closing(sqlite3.connect(history / name)))
+            file.execute("pragma journal_mode = wal")  # as Dagster does; it opens the file, too
+        yield
 
 
 def _refuse_if_unusable(url: str) -> None:

@@ -8,6 +8,7 @@ import sqlite3
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import duckdb
 
@@ -16,7 +17,7 @@ from orchestration.console import console, step
 from orchestration.ingestion import ledger
 from orchestration.ingestion.landing import refuse_if_nothing_ever_landed
 from orchestration.lock import only_run
-from orchestration.operations.dagster_home import prepare_dagster
+from orchestration.operations.dagster_home import history_open, prepare_dagster
 from orchestration.publication.build import Build, published_build
 from orchestration.settings import Settings, UserError
 from orchestration.sources import SOURCES
@@ -93,9 +94,10 @@ def run_job(settings: Settings, config: dict | None = None) -> None:
             DagsterInstance.get() as instance,
             Path(os.devnull).open("w") as nowhere,
             contextlib.redirect_stdout(nowhere),
+            history_open(settings, run_id := str(uuid4())),
         ):
             job = defs.resolve_job_def("nightly_rebuild")
-            job.execute_in_process(instance=instance, run_config=config)
+            job.execute_in_process(instance=instance, run_config=config, run_id=run_id)
     except Exception as error:
         # Dagster calls the job's failure hook only where it does not raise.
         plain = _plain(settings, error)

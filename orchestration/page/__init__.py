@@ -10,16 +10,18 @@ picture.js (what is seen, as a PNG).
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import duckdb
-import vl_convert
 
 from orchestration.files import quoted
-from orchestration.page import charts, colours
+from orchestration.page import colours
 from orchestration.page.declarations import TABS, Report, read_declarations
 from orchestration.page.html import html
+from orchestration.page.keeping import kept
 from orchestration.page.labels import label, unit
 from orchestration.page.marts import Mart
 from orchestration.page.packing import OTHER_USERS, Packer
@@ -29,6 +31,8 @@ _INLINE_BYTES = 250_000
 _USERS_PER_FILE = 20
 _MOST_SERIES = 12
 _EPOCH = date(1970, 1, 1)
+# Stand in a compiled chart for the names of its series or categories, and their colours.
+_DOMAIN, _COLOURS = "{domain}", "{colours}"
 
 
 def build_page(
@@ -44,7 +48,7 @@ def build_page(
     marts, reports = read_declarations(models)
     (folder / "data").mkdir(parents=True)
     config = {"memory_limit": "1GB", "temp_directory": str(temporary)}
-    with duckdb.connect(config=config) as connection:
+    with duckdb.connect(config=config) as connection, kept() as of:
         connection.execute(f"attach '{quoted(database)}' as reports (read_only)")
         services = connection.execute(
             "select ai_service, providers from reports.core.dim_ai_services order by providers, 1"
@@ -61,8 +65,9 @@ def build_page(
             "services": [name for name, _ in services],
             **_data(connection, marts, reports, folder),
         }
-        page |= _charts(connection, marts, reports, services)
-    (folder / "index.html").write_text(html(page, services), encoding="utf-8")
+        page |= _charts(connection, marts, reports, services, of)
+        bundle = of(["bundle"], _bundle)
+    (folder / "index.html").write_text(html(page, services, bundle), encoding="utf-8")
 
 
 def _data(
@@ -101,8 +106,9 @@ def _charts(
     marts: dict[str, Mart],
     reports: list[Report],
     services: list[tuple[str, str]],
+    of: Callable,
 ) -> dict:
-    """Return the reports, and their charts compiled to Vega."""
+    """Return the reports, and their charts compiled to Vega; `of` is that of keeping.py."""
     shown, specs = [], {}
     for report in reports:
         domain, shades = _series(connection, marts[report.mart], report, services)
@@ -113,9 +119,41 @@ def _charts(
         specs[report.id] = {}
         # Columns stand in for an area where it would be drawn of few dates.
         for kind in (report.chart, "columns") if report.chart == "area" else (report.chart,):
-            spec = charts.chart(report, kind, unit(report.value[0]), domain, shades).to_dict()
-            specs[report.id][kind] = vl_convert.vegalite_to_vega(spec)
+            made_of = [report.to_page(), kind, unit(report.value[0])]
+            spec = of(made_of, partial(_compiled, report, kind))
+            specs[report.id][kind] = _filled(spec, domain or [""], shades)
     return {"reports": shown, "specs": specs}
+
+
+def _compiled(report: Report, kind: str) -> dict:
+    """Return the chart as Vega, with marks where its names and colours belong."""
+    # Both take long to import, and few nights need them.
+    import vl_convert
+
+    from orchestration.page.charts import chart
+
+    drawn = chart(report, kind, unit(report.value[0]), [_DOMAIN], [_COLOURS])
+    return vl_convert.vegalite_to_vega(drawn.to_dict())
+
+
+def _filled(spec: object, domain: list[str], shades: list[str]) -> object:
+    """Return a compiled chart with its names and colours."""
+    if isinstance(spec, dict):
+        return {key: _filled(value, domain, shades) for key, value in spec.items()}
+    if isinstance(spec, list):
+        if spec == [_COLOURS]:
+            return shades
+        return domain if spec == [_DOMAIN] else [_filled(part, domain, shades) for part in spec]
+    if isinstance(spec, str):  # an expression may have the names, too
+        return spec.replace(json.dumps([_DOMAIN]), json.dumps(domain, separators=(",", ":")))
+    return spec
+
+
+def _bundle() -> str:
+    """Return Vega's scripts."""
+    import vl_convert
+
+    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
 
 
 def _series(

@@ -6,8 +6,6 @@ import json
 import re
 from pathlib import Path
 
-import vl_convert
-
 from orchestration.page import colours
 
 _HERE = Path(__file__).parent
@@ -24,8 +22,8 @@ _SCRIPTS = (
 )
 
 
-def html(page: dict, services: list[tuple[str, str]]) -> str:
-    """Return the page. Its policy lets run only what is in it, or beside it."""
+def html(page: dict, services: list[tuple[str, str]], bundle: str) -> str:
+    """Return the page; `bundle` is Vega's. Its policy lets run only what is in it, or beside it."""
     pairs = {"ai": colours.of_services(services), "kind": colours.of_categories()}
     shades = " ".join(
         f"--{kind}-{n}: light-dark({light}, {dark});"
@@ -34,7 +32,6 @@ def html(page: dict, services: list[tuple[str, str]]) -> str:
     )
     style = f":root {{ {shades} }}\n" + (_BROWSER / "page.css").read_text()
     # The bundle has names of one letter at its top level: kept apart from the page's own.
-    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     own = "\n".join((_BROWSER / name).read_text() for name in _SCRIPTS)
     notice = (_HERE / "NOTICE.txt").read_text().strip()
     script = f"/*\n{notice}\n*/\n(() => {{{bundle}}})();\n(() => {{\n{own}\n}})();\n"

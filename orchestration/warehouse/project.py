@@ -1,24 +1,24 @@
-"""dbt's project as Dagster sees it, and what a failed build says."""
+"""dbt's project as it was parsed last, and as Dagster sees it."""
 
 import json
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import duckdb
-from dagster import AssetCheckResult, MetadataValue
-from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject
+from dagster import AssetCheckSpec, AssetSpec
+from dagster_dbt import DagsterDbtTranslator, DbtProject
+from dbt.contracts.graph.manifest import Manifest
 
-from orchestration.settings import PROJECT, Settings, UserError
+from orchestration.settings import PROJECT, UserError
+from orchestration.warehouse.dbt import PROFILES, run_dbt
 
-DBT = str(Path(sys.executable).with_name("dbt"))
-PROFILES = PROJECT / "profiles"
-# From which dbt parses no more than what has changed.
+# The manifest as dbt reads it, from which it parses no more than what has changed.
 _PARSED = "partial_parse.msgpack"
+# Under which dagster-dbt notes what of dbt's an asset or a check is.
+UNIQUE_ID = "dagster_dbt/unique_id"
 
 
 class Translator(DagsterDbtTranslator):
@@ -28,6 +28,21 @@ class Translator(DagsterDbtTranslator):
         """Name the group after the schema."""
         return dbt_resource_props["config"].get("schema") or "core"
 
+    def get_asset_check_spec(
+        self,
+        asset_spec: AssetSpec,
+        manifest: Mapping[str, Any],
+        unique_id: str,
+        project: DbtProject | None,
+    ) -> AssetCheckSpec | None:
+        """Have each test be a check of one asset: of several models that it reads, of the first."""
+        test = manifest["nodes"][unique_id]
+        asset = test.get("attached_node") or test["depends_on"]["nodes"][0]
+        if asset != asset_spec.metadata[UNIQUE_ID]:
+            return None
+        metadata = {UNIQUE_ID: unique_id}
+        return AssetCheckSpec(test["name"], asset=asset_spec.key, metadata=metadata, blocking=True)
+
 
 def project() -> DbtProject:
     """Return the project, with a manifest that is newer than every file it is made from.
@@ -36,29 +51,29 @@ def project() -> DbtProject:
         UserError: dbt cannot parse the project; says what dbt says.
     """
     target = PROJECT / "target"
-    manifest = target / "manifest.json"
-    if not manifest.exists() or manifest.stat().st_mtime < _newest_file():
+    if _is_out_of_date(target):
         target.mkdir(exist_ok=True)
         # Made beside it: half a manifest would pass for a new one, and another may be at it, too.
         with tempfile.TemporaryDirectory(dir=target) as parsing:
             if (target / _PARSED).exists():
                 shutil.copy(target / _PARSED, parsing)
-            parsed = subprocess.run(
-                [DBT, "--quiet", "parse", "--profiles-dir", PROFILES, "--target-path", parsing],
-                cwd=PROJECT,
-                capture_output=True,
-                text=True,
-            )
-            if parsed.returncode:
-                raise UserError(f"dbt cannot parse the project:\n{parsed.stdout}{parsed.stderr}")
-            for name in (_PARSED, manifest.name):
+            try:
+                run_dbt("parse", "--quiet", target=Path(parsing))
+            except UserError as error:
+                raise UserError(f"dbt cannot parse the project: {error}") from error
+            for name in (_PARSED, "manifest.json"):
                 Path(parsing, name).replace(target / name)
     return DbtProject(project_dir=PROJECT, profiles_dir=PROFILES)
 
 
-def dbt_resource(dbt_project: DbtProject) -> DbtCliResource:
-    """Return the dbt beside this Python, whatever is on the PATH."""
-    return DbtCliResource(project_dir=dbt_project, profiles_dir=str(PROFILES), dbt_executable=DBT)
+def parsed(dbt_project: DbtProject) -> Manifest:
+    """Return the project as dbt has parsed it, for one run: dbt writes in it.
+
+    It is the same for every home and all settings, which models see only when they are compiled.
+    """
+    manifest = Manifest.from_msgpack(dbt_project.manifest_path.with_name(_PARSED).read_bytes())
+    manifest.build_flat_graph()  # what macros know as `graph`
+    return manifest
 
 
 def public_models(dbt_project: DbtProject) -> list[dict]:
@@ -76,43 +91,21 @@ def nodes_to_build(dbt_project: DbtProject) -> int:
     return len(_nodes(dbt_project))
 
 
-def failures(target: Path) -> str:
-    """Return what stopped the last build: a line for each node that failed, with its file."""
-    try:
-        results = json.loads((target / "run_results.json").read_text())["results"]
-    except (FileNotFoundError, ValueError):
-        return f"  dbt itself stopped before its end; its last words are in {target / 'dbt.log'}"
-    manifest = json.loads((target / "manifest.json").read_text())
-    lines = []
-    for result in results:
-        if result["status"] in ("error", "fail", "runtime error"):
-            node = manifest["nodes"].get(result["unique_id"]) or {}
-            message = (result["message"] or "").strip().replace("\n", "\n      ")
-            lines.append(f"  {node.get('original_file_path')}: {node.get('name')}\n      {message}")
-    return "\n".join(lines)
-
-
-def with_sample_rows(settings: Settings, target: Path, check: AssetCheckResult) -> AssetCheckResult:
-    """Add the first rows that failed a test to what Dagster shows of it."""
-    unique_id = check.metadata["unique_id"].value
-    for result in json.loads((target / "run_results.json").read_text())["results"]:
-        if result["unique_id"] == unique_id and result["status"] == "fail":
-            with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
-                rows = connection.sql(result["compiled_code"]).limit(5)
-                sample = [
-                    dict(zip(rows.columns, map(str, row), strict=True)) for row in rows.fetchall()
-                ]
-            sample = {"sample rows": MetadataValue.json(sample)}
-            return check._replace(metadata={**check.metadata, **sample})
-    return check
-
-
 def _nodes(dbt_project: DbtProject) -> list[dict]:
     return [
         node
         for node in json.loads(dbt_project.manifest_path.read_text())["nodes"].values()
         if node["resource_type"] in ("model", "seed", "test")
     ]
+
+
+def _is_out_of_date(target: Path) -> bool:
+    """Tell whether a file is newer than the manifest, or dbt another than made it."""
+    manifest = target / "manifest.json"
+    if not manifest.exists() or not (target / _PARSED).exists():
+        return True
+    made_by = json.loads(manifest.read_text())["metadata"]["dbt_version"]
+    return made_by != version("dbt-core") or manifest.stat().st_mtime < _newest_file()
 
 
 def _newest_file() -> float:

@@ -19,6 +19,10 @@ _context.set_forkserver_preload(
     [
         "dagster",
         "dagster_dbt",
+        "dbt.task.build",
+        "dbt.adapters.duckdb.impl",
+        "pydantic_settings",
+        "genai_prices",
         "great_expectations.expectations",
         "altair",
         "vl_convert",

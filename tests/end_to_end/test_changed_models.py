@@ -136,9 +136,9 @@ CHANGED = """
 import json
 from orchestration.settings import load_settings
 from orchestration.warehouse.checksums import built_by_this_code
-from orchestration.warehouse.project import archived_models, project
+from orchestration.warehouse.project import project
 
-print(json.dumps(built_by_this_code(load_settings(), archived_models(project())).models))
+print(json.dumps(built_by_this_code(load_settings(), project()).models))
 """
 
 

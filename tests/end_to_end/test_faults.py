@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -189,54 +189,25 @@ def seconds_by_stage(job: Job, evening: Job) -> dict[str, float]:
     return {stage: times[i + 1] - times[i] for i, stage in enumerate(STAGES)}
 
 
-def test_dbt_alone_is_killed(job: Job, evening: Job, clean: Job, tally: Tally) -> None:
-    """As the kernel does with what takes too much memory: the night says so."""
+def test_only_the_nights_own_process_is_killed(
+    job: Job, evening: Job, clean: Job, tally: Tally
+) -> None:
+    """As the kernel does with what takes too much memory. Nothing goes on building without it."""
     tally.tried += 1
     running = start(job)
     try:
         wait_for(job, is_in_the_midst_of("dbt"), evening, running)
-        [dbt] = [pid for pid in children(running.pid) if "dbt build" in command(pid)]
-        os.kill(dbt, signal.SIGKILL)
-        assert running.wait(120) == 1
-    finally:
-        running.kill()
-    assert "Stopped. Nothing was published, since not all holds:\n  dbt itself" in running.said()
-    tally.published(job, evening)
-    tally.heals(job, clean)
-
-
-def test_all_but_dbt_is_killed(job: Job, evening: Job, clean: Job, tally: Tally) -> None:
-    """It ends by itself, since nobody will use what it builds, and the next run need not wait."""
-    tally.tried += 1
-    running = start(job)
-    try:
-        wait_for(job, is_in_the_midst_of("dbt"), evening, running)
-        [dbt] = [pid for pid in children(running.pid) if "dbt build" in command(pid)]
         os.kill(running.pid, signal.SIGKILL)
         until = time.monotonic() + 10
-        while "dbt build" in command(dbt):
-            assert time.monotonic() < until, "dbt goes on"
-            time.sleep(0.05)
+        with suppress(ProcessLookupError):
+            while True:  # until none of its group is left
+                os.killpg(running.pid, 0)
+                assert time.monotonic() < until, "something goes on"
+                time.sleep(0.05)
     finally:
         running.kill()
     tally.published(job, evening)
     tally.heals(job, clean)
-
-
-def children(pid: int) -> list[int]:
-    return [
-        int(child)
-        for task in Path(f"/proc/{pid}/task").glob("*/children")
-        for child in task.read_text().split()
-    ]
-
-
-def command(pid: int) -> str:
-    """The command line of a process; empty once it is dead."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
-    except FileNotFoundError:
-        return ""
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 from conftest import PROJECT, Postgres
-from test_nightly_job import DBT_LOG, Job, copy_of_project
+from test_nightly_job import Job, copy_of_project
 
 from orchestration.privacy.searching import files_that_name
 
@@ -45,7 +45,7 @@ def test_nights_with_a_database(database: Postgres, tmp_path: Path) -> None:
 
     def run(url: str) -> tuple[int, str]:
         nonlocal said
-        done = job.run(AI_USAGE_LITELLM_DATABASE_URL=url, **DBT_LOG)
+        done = job.run(AI_USAGE_LITELLM_DATABASE_URL=url)
         said += done.stdout + done.stderr
         return done.returncode, done.stdout
 

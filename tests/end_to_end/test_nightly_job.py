@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -28,9 +29,6 @@ from examples.simulator import simulate
 
 pytestmark = pytest.mark.slow
 
-NO_DBT_LOG = {"DBT_LOG_LEVEL_FILE": "none"}
-# A tenth of a night; for those who look what the log holds.
-DBT_LOG = {"DBT_LOG_LEVEL_FILE": "debug"}
 NOT_COPIED = {".venv", ".git", "data", "target", "logs", ".pytest_cache", ".ruff_cache"}
 
 
@@ -52,7 +50,7 @@ class Job:
         return Job(self.project, Path(shutil.copytree(self.home, home, symlinks=True)))
 
     def environment(self, **settings: str) -> dict[str, str]:
-        return os.environ | {"AI_USAGE_HOME": str(self.home)} | NO_DBT_LOG | settings
+        return os.environ | {"AI_USAGE_HOME": str(self.home)} | settings
 
     def start(self, *arguments: str, **settings: str) -> Run:
         """`python <arguments>`, forked from a process that has imported already what takes long."""
@@ -113,7 +111,7 @@ def first_night(
     done = subprocess.run(
         [sys.executable, "-m", "orchestration"],
         cwd=project,
-        env=job.environment(**DBT_LOG),
+        env=job.environment(),
         capture_output=True,
         text=True,
         timeout=900,
@@ -320,7 +318,7 @@ def test_serve(job: Job) -> None:
 
 def test_history_in_postgres(job: Job, postgres: Postgres) -> None:
     before, sqlite = job.state(), digest(job.home / "dagster/history/runs.db")
-    done = job.run(AI_USAGE_DAGSTER_POSTGRES_URL=postgres.url(), **DBT_LOG)
+    done = job.run(AI_USAGE_DAGSTER_POSTGRES_URL=postgres.url())
     assert (done.returncode, done.stderr) == (0, "")
     with psycopg2.connect(postgres.url()) as connection, connection.cursor() as cursor:
         cursor.execute("select pipeline_name, status from runs")
@@ -432,7 +430,7 @@ def test_forget(job: Job) -> None:
     running.kill()
     assert {user: f for user, *f in job.query(f"{by_user} group by 1")} == before
 
-    done = job.python("-m", "orchestration", "forget", "--user", user_id, **DBT_LOG)
+    done = job.python("-m", "orchestration", "forget", "--user", user_id)
     assert done.returncode == 0, done.stdout + done.stderr
     assert files_naming(job.home, user_id) == files_naming(job.home, user_name) == []
     after = {user: figures for user, *figures in job.query(f"{by_user} group by 1")}
@@ -451,7 +449,7 @@ def test_forget(job: Job) -> None:
 
 def test_blocked_night(job: Job, tmp_path: Path) -> None:
     """A wrong model and wrong prices are blocked, and leave nothing behind once put right."""
-    job = Job(copy_of_project(tmp_path / "project"), job.home)
+    job = Job(copy_of_project(tmp_path / "project", is_parsed=True), job.home)
     before, totals = job.state(), "select count(*), sum(total_tokens) from core.fct_requests"
     [(requests, tokens)] = job.query(totals)
 
@@ -479,6 +477,18 @@ def test_blocked_night(job: Job, tmp_path: Path) -> None:
     test = "assert_price_overrides_do_not_overlap"
     assert f"  tests/singular/{test}.sql: {test}\n" in done.stdout
     assert job.state() == before
+    # In Dagster each test that failed is a check that failed, with its rows.
+    results = json.loads((job.home / "dbt/run_results.json").read_text())["results"]
+    failed = {r["unique_id"].split(".")[2] for r in results if r["status"] == "fail"}
+    with sqlite3.connect(job.home / "dagster/history/runs/index.db") as history:
+        checks = dict(
+            history.execute(
+                "select check_name, evaluation_event from asset_check_executions "
+                "where execution_status = 'FAILED'"
+            )
+        )
+    assert test in failed == checks.keys()
+    assert "acme-chat-70b" in checks[test]
 
     for path, text in right.items():
         path.write_text(text)

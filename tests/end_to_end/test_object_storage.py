@@ -23,7 +23,7 @@ import duckdb
 import pytest
 import s3fs
 from conftest import Warehouse, free_port
-from test_nightly_job import DBT_LOG, Job, copy_of_project, files_naming
+from test_nightly_job import Job, copy_of_project, files_naming
 
 from examples.simulator import simulate
 from orchestration.ingestion import ingest
@@ -210,9 +210,11 @@ def first_night(
     server: Server, landing: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> RemoteJob:
     folder = tmp_path_factory.mktemp("remote")
-    job = RemoteJob(copy_of_project(folder / "project"), folder / "home", server, "first")
+    job = RemoteJob(
+        copy_of_project(folder / "project", is_parsed=True), folder / "home", server, "first"
+    )
     job.land(landing)
-    done = job.run(**DBT_LOG)
+    done = job.run()
     assert done.returncode == 0, done.stdout + done.stderr
     assert "and the same under s3://ours/first/published\n" in done.stdout
     return job.set_aside("first_night")
@@ -421,7 +423,7 @@ def test_forget(first_night: RemoteJob, landing: Path, tmp_path: Path) -> None:
         time.sleep(0.01)
     running.kill()
     assert {path.parts[0] for path in objects_naming()} == {"published"}
-    done = job.python("-m", "orchestration", "forget", "--user", user_id, **DBT_LOG)
+    done = job.python("-m", "orchestration", "forget", "--user", user_id)
     assert done.returncode == 0, done.stdout + done.stderr
     assert objects_naming() == files_naming(job.home, user_id) == []
     job.assert_mirrored()

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -37,6 +38,8 @@ def collected_by(command: str) -> list[str]:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *arguments, "--collect-only"],
         cwd=PROJECT,
+        # What somebody adds to each call of pytest may change what it prints.
+        env={name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"},
         capture_output=True,
         text=True,
     )

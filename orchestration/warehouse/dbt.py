@@ -1,0 +1,61 @@
+"""dbt, run in this process: it starts at once, and whatever ends a night ends its dbt."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.cli.main import dbtRunner
+from dbt.contracts.graph.manifest import Manifest
+from dbt.contracts.results import RunResult
+from dbt_common.events.base_types import EventMsg
+
+from orchestration.settings import PROJECT, Settings, UserError
+
+PROFILES = PROJECT / "profiles"
+
+
+def run_dbt(
+    *arguments: str,
+    target: Path,
+    manifest: Manifest | None = None,
+    on_event: Callable[[EventMsg], None] | None = None,
+) -> Manifest | list[RunResult]:
+    """Run dbt's command; return what `parse` makes, of others the result of each node.
+
+    Without a manifest dbt parses the project, as it does anew for each home. Nodes may have failed,
+    see `failures`.
+
+    Raises:
+        UserError: dbt stopped before its end; says what dbt says.
+    """
+    runner = dbtRunner(manifest, [on_event] if on_event else [])
+    # A log file of every step of dbt's, its default, costs a third of a build's time.
+    options = ["--project-dir", PROJECT, "--profiles-dir", PROFILES, "--log-level-file", "none"]
+    try:
+        done = runner.invoke([*arguments, *map(str, options), "--target-path", str(target)])
+    finally:
+        # dbt would keep the file open for as long as this process lasts.
+        DuckDBConnectionManager.close_all_connections()
+    if isinstance(done.exception, Exception):
+        raise UserError(f"dbt stopped: {done.exception}") from done.exception
+    if done.exception:
+        raise done.exception  # Ctrl+C
+    return getattr(done.result, "results", done.result)
+
+
+def failures(results: list[RunResult]) -> str:
+    """Return a line for each node that failed, with its file and what dbt says of it."""
+    return "\n".join(
+        f"  {result.node.original_file_path}: {result.node.name}\n      "
+        + (result.message or "").strip().replace("\n", "\n      ")
+        for result in results
+        if result.status in ("error", "fail", "runtime error")
+    )
+
+
+def failed_rows(settings: Settings, test: RunResult) -> list[dict[str, str]]:
+    """Return the first rows that failed a test."""
+    with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
+        rows = connection.sql(test.node.compiled_code).limit(5)
+        return [dict(zip(rows.columns, map(str, row), strict=True)) for row in rows.fetchall()]
