@@ -22,14 +22,18 @@
     )
 {%- endmacro %}
 
-{# A told id as it is published. One that looks like a name of ours is somebody else's. #}
+{# A told id as it is published. One that looks like a name of ours is somebody else's; but who was
+   forgotten bears ours in raw/ already. #}
 {% macro told_id(id) -%}
-    case when starts_with({{ id }}, '(') then 'user ' || {{ id }} else {{ id }} end
+    case
+        when starts_with({{ id }}, '(') and {{ id }} <> '(forgotten)' then 'user ' || {{ id }}
+        else {{ id }}
+    end
 {%- endmacro %}
 
 {# Whether a user is a person: neither unknown, nor a service, nor a health check. #}
 {% macro is_person(user_id) -%}
-    not starts_with({{ user_id }}, '(')
+    (not starts_with({{ user_id }}, '(') or {{ user_id }} = '(forgotten)')
 {%- endmacro %}
 
 {# Reports count requests without a user under a name that says so, since no grain may be null. #}

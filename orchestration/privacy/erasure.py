@@ -32,7 +32,7 @@ def names_of(settings: Settings, user_id: str) -> dict[str, str]:
     if settings.hide_users:
         # Days past retention know them by no other name.
         key = settings.hiding_key.get_secret_value()
-        names[hidden(user_id, key)] = hidden(FORGOTTEN, key)
+        names[hidden(user_id, key)] = FORGOTTEN
     return names
 
 

@@ -31,9 +31,9 @@ _CHECKS = (
         "select usage_date, requests, total_tokens from published.usage.usage_by_day",
     ),
     (
-        "select usage_date, ai_service, user_id, sum(requests), sum(cost_usd) "
+        "select usage_date, ai_service, user_id, sum(requests), coalesce(sum(cost_usd), 0) "
         "from {int_usage_hourly} group by all",
-        "select usage_date, ai_service, user_id, requests, cost_usd "
+        "select usage_date, ai_service, user_id, requests, coalesce(cost_usd, 0) "
         "from published.cost.cost_by_day_ai_and_user",
     ),
     (

@@ -35,13 +35,14 @@ def mark_for_rebuild(
     wait_for_warehouse(settings)
     with duckdb.connect(str(settings.warehouse)) as connection:
         # Neither a new warehouse nor one of an earlier release has it: all of it is built anew.
-        if connection.execute(
-            "from duckdb_columns() "
-            "where (table_name, column_name) = ('int_requests', 'events_version')"
-        ).fetchone():
+        built_by_day = (
+            "select table_name from duckdb_columns() "
+            "where schema_name = 'core' and column_name = 'events_version' "
+            "and table_name in ('int_requests', 'int_accepted_events')"
+        )
+        for (table,) in connection.execute(built_by_day).fetchall():
             connection.execute(
-                "update core.int_requests set events_version = null "
-                "where usage_date between ? and ?",
+                f"update core.{table} set events_version = null where usage_date between ? and ?",
                 [first, last],
             )
 

@@ -79,9 +79,9 @@ def cells_that_apply(cells, requested_at, input_tokens):
 
 
 def cost(cell, tokens):
-    """Return tokens times unit prices, as the warehouse adds them up."""
+    """Return tokens times unit prices, as the library adds them up: 0 for what has none."""
     return cell["request_usd"] + sum(
-        count * cell[f"{token_type}_usd_per_million_tokens"] / 1_000_000
+        count * (cell[f"{token_type}_usd_per_million_tokens"] or Decimal(0)) / 1_000_000
         for token_type, count in tokens.items()
     )
 
