@@ -4,8 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
-from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
 from dbt.contracts.results import RunResult
 from dbt_common.events.base_types import EventMsg
@@ -29,6 +27,10 @@ def run_dbt(
     Raises:
         UserError: dbt stopped before its end; says what dbt says.
     """
+    # A night with nothing new can do without.
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+    from dbt.cli.main import dbtRunner
+
     runner = dbtRunner(manifest, [on_event] if on_event else [])
     # A log file of every step of dbt's, its default, costs a third of a build's time.
     options = ["--project-dir", PROJECT, "--profiles-dir", PROFILES, "--log-level-file", "none"]
