@@ -79,7 +79,7 @@ function prepare(report, source, range) {
         const some = points.get(start);
         if (!some) return additive ? 0 : null;
         const number = show.measure(name, some, show.points.get(start).days);
-        return isUnpriced(name, number, table, some) ? null : number;
+        return unknown(name, number, table, some) ? null : number;
       });
       values.forEach((number, i) => {
         const alone = (values[i - 1] ?? null) === null && (values[i + 1] ?? null) === null;
