@@ -462,7 +462,8 @@ def test_blocked_night(job: Job, tmp_path: Path) -> None:
     )
     prices.write_text("\n".join([right[prices].rstrip("\n"), *overlapping, ""]))
     doubled = right[model].replace(
-        "coalesce({{ type.tokens }}, 0) as", "2 * coalesce({{ type.tokens }}, 0) as"
+        "{{ token_types() | map(attribute='tokens') | join(', ') }},",
+        "{% for type in token_types() %} 2 * {{ type.tokens }} as {{ type.tokens }}, {% endfor %}",
     )
     assert doubled != right[model]
     model.write_text(doubled)

@@ -479,11 +479,11 @@ def test_names_are_only_names(warehouse: Warehouse, remote: Callable[[str, str],
     remote("gateway-of-others/three.jsonl", GATEWAY % 93)
     remote("gateway/bad.jsonl", "no JSON\n")
     summary = take_in(warehouse)
-    assert (summary.files, summary.accepted, summary.rejected) == (6, 5, 1)
-    assert summary.ignored == ["gateway/day", "gateway/notes.txt"]
+    assert (summary.files, summary.accepted, summary.rejected) == (7, 6, 1)
+    assert summary.ignored == ["gateway/notes.txt"]
     assert summary.rejections == [("gateway/bad.jsonl", 1, "the line is not JSON")]
     taken_in = [name for name, _ in ledger(warehouse)]
-    expected = [f"gateway/{name}" for name in names if name != "day"]
+    expected = [f"gateway/{name}" for name in names]
     assert taken_in == sorted([*expected, "gateway/bad.jsonl"])
     assert take_in(warehouse).files == 0
     remote("gateway/day/one.jsonl", GATEWAY % 2 + GATEWAY % 3)

@@ -96,14 +96,18 @@ def true_totals(organisation: Path) -> dict[tuple[str, ...], tuple]:
 
 
 def reported_totals(warehouse: Warehouse) -> dict[tuple[str, ...], tuple]:
-    """The same, of the published requests; days are UTC whatever the reporting time zone."""
+    """The same, of the published requests; days are UTC whatever the reporting time zone.
+
+    Whether nothing was told or zero, the recomputation sees to; here both add up to nothing.
+    """
     rows = warehouse.published(
         """
         select
             cast(cast(requested_at as date) as varchar), source, user_id, provider, model,
             count(*), count(*) filter (status = 'success'), count(*) filter (status = 'failure'),
-            count(*) filter (is_cache_hit), sum(input_uncached_tokens), sum(cache_read_tokens),
-            sum(cache_write_tokens), sum(output_tokens_without_reasoning), sum(reasoning_tokens),
+            count(*) filter (is_cache_hit), coalesce(sum(input_uncached_tokens), 0),
+            coalesce(sum(cache_read_tokens), 0), coalesce(sum(cache_write_tokens), 0),
+            coalesce(sum(output_tokens_without_reasoning), 0), coalesce(sum(reasoning_tokens), 0),
             count(distinct prompt_id), coalesce(sum(reported_cost_usd), 0)
         from core.fct_requests
         group by all
