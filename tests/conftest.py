@@ -95,12 +95,12 @@ class Warehouse:
     def build(self, *arguments: str) -> str:
         return self.dbt("build", "--exclude-resource-type", "unit_test", *arguments)
 
-    def publish(self, page: bool = False) -> None:
+    def publish(self, page: bool = False, code: str = "this") -> None:
         """Publish the tables. The page takes seconds to build, and few tests look at it."""
         with pytest.MonkeyPatch.context() as patch:
             if not page:
                 patch.setattr("orchestration.page.build_page", lambda *_: None)
-            built = BuiltFrom(models={"fct_requests": "this"}, inputs=fingerprint(self.settings))
+            built = BuiltFrom(models={"fct_requests": code}, inputs=fingerprint(self.settings))
             publish(self.settings, public_models(project()), built)
 
     def rebuild(self, data_tests: bool = False) -> None:

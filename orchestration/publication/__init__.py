@@ -63,7 +63,13 @@ def publish(settings: Settings, models: list[dict], built: BuiltFrom) -> Build:
             current.resolve() if is_alike else None,
             before.days if is_alike else {},
         )
-        warnings, judged = compare(settings, target, current if before else None, is_comparable)
+        warnings, judged = compare(
+            settings,
+            target,
+            current if before else None,
+            is_comparable,
+            None if is_alike or before is None else before.built_at,
+        )
         build = Build(
             f"{now:%Y-%m-%d %H:%M:%S} UTC",
             built.inputs,

@@ -15,7 +15,7 @@ from orchestration.warehouse.archive import archived_through
 # A request may move over midnight when another delivery of it lands, so the days next to a day with
 # new events may differ, too. Of all other days the tokens must not fall.
 DAYS_WITH_NEWS = """
-    create temp view days_with_news as
+    create temp table days_with_news as
     select unnest([usage_date - 1, usage_date, usage_date + 1]) as usage_date
     from (
         select usage_date, sum(events_received) as events
@@ -26,6 +26,16 @@ DAYS_WITH_NEWS = """
         from before.technical.data_quality group by all
     ) as before_counts using (usage_date)
     where now_counts.events is distinct from before_counts.events
+"""
+
+# Other code may count the same events otherwise: then only what has landed since is new.
+DAYS_WITH_NEWS_SINCE = """
+    create temp table days_with_news as
+    select distinct unnest([event_date - 1, event_date, event_date + 1]) as usage_date
+    from read_parquet(
+        '{raw}/*/event_date=*/*.parquet', hive_types = {{'event_date': date}}, union_by_name = true
+    )
+    where landed_at > $built_at::timestamptz at time zone 'UTC'
 """
 
 LOST_TOKENS = """
@@ -105,14 +115,19 @@ SILENCE = """
 
 
 def compare(
-    settings: Settings, version: Path, before: Path | None, is_comparable: bool
+    settings: Settings,
+    version: Path,
+    before: Path | None,
+    is_comparable: bool,
+    other_code_since: str | None = None,
 ) -> tuple[list[str], list[tuple[str, dict]]]:
     """Return what people should be warned of in a version that is not published yet.
 
     The second list holds what was judged: its name and Great Expectations' result.
 
     `before` is the version that is published, if any. AI_USAGE_ACCEPT_CHANGES=1 accepts whatever
-    became less. Days are compared if `is_comparable`: both versions mean the same by them.
+    changed. Days are compared if `is_comparable`: both versions mean the same by them. If other
+    code made what was published, `other_code_since` says when that was.
 
     Raises:
         UserError: something is lost that the version before had.
@@ -128,7 +143,11 @@ def compare(
             connection.execute(f"attach '{path}' as before (read_only)")
             frames["tables"] = _row_counts(connection, archived_through(settings))
             if is_comparable:
-                connection.execute(DAYS_WITH_NEWS)
+                if other_code_since and any(settings.raw.glob("*/event_date=*/*.parquet")):
+                    query = DAYS_WITH_NEWS_SINCE.format(raw=quoted(settings.raw))
+                    connection.execute(query, {"built_at": other_code_since})
+                else:
+                    connection.execute(DAYS_WITH_NEWS)
                 frames["lost_tokens"] = connection.execute(LOST_TOKENS).df()
                 frames["changed"] = connection.execute(CHANGED).df()
     return judge_publication(frames)

@@ -98,6 +98,33 @@ def test_fewer_tokens_may_follow_from_what_landed(published: Warehouse) -> None:
     published.publish()
 
 
+def test_figures_that_other_code_makes_wait_for_a_word(
+    published: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of a day for which something has landed since are no other code's."""
+    for day in (9, 5):
+        change(
+            published,
+            f"""
+            update core.int_requests set input_uncached_tokens = input_uncached_tokens + 1
+            where usage_date = current_date - {day};
+            update core.int_usage_hourly set total_tokens = total_tokens + requests
+            where usage_date = current_date - {day};
+            """,
+        )
+    with pytest.raises(UserError) as said:
+        published.publish(code="other")
+    assert "source gateway, changed_days 2, more_requests 0, more_tokens 20" in str(said.value)
+    land_days(published, TODAY - timedelta(9), 1, 1, "since")
+    published.ingest()
+    with pytest.raises(UserError, match="changed_days 1, more_requests 0, more_tokens 10"):
+        published.publish(code="other")
+    monkeypatch.setenv("AI_USAGE_ACCEPT_CHANGES", "1")
+    published.publish(code="other")
+    monkeypatch.delenv("AI_USAGE_ACCEPT_CHANGES")
+    published.publish(code="other")
+
+
 def test_changed_settings_are_not_taken_for_a_loss(
     published: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
