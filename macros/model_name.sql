@@ -3,7 +3,7 @@
    Of a model that a router knows by vendor and name (openai/gpt-4o at OpenRouter) both stay. Which
    model a name, a date or a region in it means, genai-prices decides. #}
 {% macro model_name(model, provider) -%}
-    {%- set resource = "^(publishers/[^/]+/models/|models/|converse/|invoke/)" -%}
+    {%- set resource = "^(publishers/[^/]+/models/|models/|converse/|invoke/|litellm_proxy/)" -%}
     {%- set inner = "substr(" ~ model ~ ", strpos(" ~ model ~ ", '/') + 1)" -%}
     case
         when strpos({{ model }}, '/') = 0 then {{ model }}

@@ -5,11 +5,14 @@
 {% macro user_of(owner_id, end_user_id, key_alias, not_by_a_person) -%}
     case
         when {{ not_by_a_person }} is not null then '(' || {{ not_by_a_person }} || ')'
-        when {{ end_user_id }} is not null and ({{ owner_id }} is null or {{ is_shared_key(owner_id) }})
+        when
+            {{ is_an_id(end_user_id) }}
+            and (({{ is_an_id(owner_id) }}) is not true or {{ is_shared_key(owner_id) }})
             then {{ told_id(end_user_id) }}
-        when {{ owner_id }} <> 'default_user_id' then {{ told_id(owner_id) }}
+        when {{ is_an_id(owner_id) }} and {{ owner_id }} <> 'default_user_id'
+            then {{ told_id(owner_id) }}
         when {{ key_alias }} is not null then '(service) ' || {{ key_alias }}
-        else {{ told_id(owner_id) }}
+        when {{ is_an_id(owner_id) }} then {{ told_id(owner_id) }}
     end
 {%- endmacro %}
 

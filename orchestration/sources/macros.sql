@@ -71,6 +71,16 @@ create or replace temp macro word(x) as case
     else given(left(regexp_extract(plain(x), '^\P{Cc}*'), 200))
 end;
 
+-- The id of a trace or span. In hex, which knows no case; of nothing but zeros it is none, says
+-- OpenTelemetry. In base64, as some write it, case tells.
+create or replace temp macro hex_id(x) as case
+    when ltrim(given(x), '0') = '' then null
+    when x = lower(x) then given(x)
+    when length(given(x)) in (16, 32) and regexp_full_match(given(x), '[0-9A-Fa-f]+')
+        then lower(given(x))
+    else given(x)
+end;
+
 create or replace temp macro bad_time(x, field) as case
     -- What is well is found first, and at once.
     when as_time(x) between timestamp '2000-01-01' and cast(now() as timestamp) + interval 1 hour

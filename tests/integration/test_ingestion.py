@@ -209,8 +209,13 @@ BAD_LINES = [
         "cached_tokens is negative",
     ),
     ("litellm", litellm(response_cost=-1), "response_cost or spend is negative"),
-    ("otel", "{}", "there are no resourceSpans in it"),
-    ("otel", '{"resourceSpans": "none"}', "there are no resourceSpans in it"),
+    ("otel", "{}", "there are no resourceSpans with scopeSpans in it"),
+    (
+        "otel",
+        '{"resourceSpans": [{"resource": {}, "instrumentationLibrarySpans": []}]}',
+        "there are no resourceSpans with scopeSpans in it",
+    ),
+    ("otel", '{"resourceSpans": "none"}', "there are no resourceSpans with scopeSpans in it"),
     ("otel", otel("r", "spanId"), "spanId is missing"),
     (
         "otel",

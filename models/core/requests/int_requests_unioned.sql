@@ -29,7 +29,8 @@ events as (
         replace (
             {{ model_name('model', 'provider') }} as model,
             {{ hidden_user('user_id') }} as user_id,
-            {{ hidden('end_user_id') }} as end_user_id,
+            case when {{ is_an_id('end_user_id') }} then {{ hidden('end_user_id') }} end
+                as end_user_id,
             -- A name without an id names nobody, and the owner's name is not the end user's.
             case
                 when user_id = owner_id

@@ -87,8 +87,8 @@ classified as (
             when
                 regexp_matches(
                     delivered.operation_in_small_letters,
-                    '^(execute_)?tool$|toolcall$|tool_call$|mcp|^retriev(al|e|er)$|^vectordb$'
-                    || '|vector_store|^evaluat(e|ion|or)$|^guardrail$'
+                    '^(execute_)?tool$|toolcall$|tool_call$|^mcp$|mcp_tool|^retriev(al|e|er)$'
+                    || '|^vectordb$|vector_store|^evaluat(e|ion|or)$|^guardrail$|count_tokens'
                 )
                 then 'nothing'
             when

@@ -86,6 +86,19 @@ told as (
             given(model_map_information.model_map_key),
             given(kept.model_map_information.model_map_key)
         ) as told_key,
+        -- Columns of zeros say nothing beside a usage that says more.
+        coalesce(
+            nullif(given(prompt_tokens), '0'),
+            usage_object ->> '$.prompt_tokens',
+            usage_object ->> '$.input_tokens',
+            given(prompt_tokens)
+        ) as told_input,
+        coalesce(
+            nullif(given(completion_tokens), '0'),
+            usage_object ->> '$.completion_tokens',
+            usage_object ->> '$.output_tokens',
+            given(completion_tokens)
+        ) as told_output,
         coalesce(
             usage_object ->> '$.prompt_tokens_details.cached_tokens',
             usage_object ->> '$.input_tokens_details.cached_tokens',
@@ -183,9 +196,11 @@ select
         usage_object ->> '$.input_tokens'
     ) is not null as has_usage_object,
     coalesce(json_type(kept.usage_object) = 'OBJECT', false) as has_usage_field,
-    as_count(prompt_tokens) as prompt_tokens,
-    as_count(completion_tokens) as completion_tokens,
-    as_count(coalesce(total_tokens, usage_object ->> '$.total_tokens')) as total_tokens,
+    as_count(told_input) as prompt_tokens,
+    as_count(told_output) as completion_tokens,
+    as_count(
+        coalesce(nullif(given(total_tokens), '0'), usage_object ->> '$.total_tokens', total_tokens)
+    ) as total_tokens,
     as_count(told_cached) as cached_tokens,
     as_count(told_created) as cache_creation_tokens,
     coalesce(
@@ -216,8 +231,8 @@ select
         bad_time("endTime", 'endTime'),
         bad_time(updated_at, 'updated_at'),
         bad_flag(cost_finalized, 'cost_finalized'),
-        bad_count(prompt_tokens, 'prompt_tokens'),
-        bad_count(completion_tokens, 'completion_tokens'),
+        bad_count(told_input, 'prompt_tokens'),
+        bad_count(told_output, 'completion_tokens'),
         bad_count(coalesce(total_tokens, usage_object ->> '$.total_tokens'), 'total_tokens'),
         bad_count(told_cached, 'cached_tokens'),
         bad_count(told_created, 'cache_creation_tokens'),

@@ -53,8 +53,8 @@ scopes as (
         ) as resource_session_id,
         coalesce(further_told('team_attributes', attributes), given(attributes['team.id']))
             as resource_team_id,
-        -- A line without resourceSpans must show as one bad record, not as nothing.
-        unnest(case when resource is null then [null] else resource."scopeSpans" end) as scope
+        -- A line without them must show as one bad record, not as nothing.
+        unnest(coalesce(resource."scopeSpans", [null])) as scope
     from resources
 ),
 
@@ -361,7 +361,7 @@ named as (
             case
                 when is_claude_code and attributes['success'] = 'false' then 'STATUS_CODE_ERROR'
             end,
-            given(span.status.code)
+            word(span.status.code)
         ) as status_code,
         coalesce(
             given(attributes['error.type']),
@@ -452,9 +452,9 @@ kept as (
 
 judged as (
     select
-        given(span."traceId") as trace_id,
-        given(span."spanId") as span_id,
-        given(span."parentSpanId") as parent_span_id,
+        hex_id(span."traceId") as trace_id,
+        hex_id(span."spanId") as span_id,
+        hex_id(span."parentSpanId") as parent_span_id,
         started_at,
         ended_at,
         status_code,
@@ -498,9 +498,9 @@ judged as (
         nullif(resource_user_name, resource_user_id) as resource_user_name,
         resource_session_id,
         resource_team_id,
-        given(attributes['server.address']) as server_address,
-        given(attributes['server.port']) as server_port,
-        given(attributes['gen_ai.openai.api_base']) as api_base,
+        word(attributes['server.address']) as server_address,
+        word(attributes['server.port']) as server_port,
+        word(attributes['gen_ai.openai.api_base']) as api_base,
         word(error_type) as error_type,
 
         case
@@ -512,12 +512,12 @@ judged as (
                 )
         end as event_dates,
         case
-            when span is null then 'there are no resourceSpans in it'
+            when span is null then 'there are no resourceSpans with scopeSpans in it'
             when not (is_genai or tells_who or has_an_attribute_twice) then ''
             else concat_ws('; ',
                 case when has_an_attribute_twice then 'an attribute stands twice' end,
-                missing(span."traceId", 'traceId'),
-                missing(span."spanId", 'spanId'),
+                missing(hex_id(span."traceId"), 'traceId'),
+                missing(hex_id(span."spanId"), 'spanId'),
                 case
                     when coalesce(
                         request_model, response_model, input_tokens, prompt_tokens, output_tokens,
