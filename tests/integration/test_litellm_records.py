@@ -49,6 +49,20 @@ RECORDS = {
         litellm(hidden_params=usage(prompt_cache_hit_tokens=5)),
         {"has_usage_object": True, "cached_tokens": 5},
     ),
+    "where the columns have zeros": (
+        litellm(
+            metadata=usage(prompt_tokens=11, completion_tokens=4, total_tokens=15),
+            **dict.fromkeys(["prompt_tokens", "completion_tokens", "total_tokens"], 0),
+        ),
+        {"prompt_tokens": 11, "completion_tokens": 4, "total_tokens": 15},
+    ),
+    "where the columns have nothing": (
+        litellm(
+            **answer(input_tokens=11, output_tokens=4),
+            **dict.fromkeys(["prompt_tokens", "completion_tokens"]),
+        ),
+        {"prompt_tokens": 11, "completion_tokens": 4},
+    ),
     "told empty": (
         litellm(metadata={"usage_object": {}}, response="text"),
         {"has_usage_object": False, "has_usage_field": True, "cached_tokens": None},

@@ -394,3 +394,29 @@ def test_words_are_cut(warehouse: Warehouse) -> None:
     words = {"gen_ai.operation.name": "o" * 300, "error.type": "e" * 300}
     (row,) = taken_in(warehouse, batch(span({"gen_ai.request.model": "m"} | words)))
     assert (row["operation_name"], row["error_type"]) == ("o" * 200, "e" * 200)
+
+
+def test_hex_knows_no_case_and_zeros_are_no_id(warehouse: Warehouse) -> None:
+    """Base64, as some write ids, does know case."""
+    chat = {"gen_ai.request.model": "gpt-4o", "gen_ai.usage.input_tokens": 1}
+    ids = {"traceId": "ABCDEF" + "0" * 26, "spanId": "ABCDEF0000000001", "parentSpanId": "0" * 16}
+    other = {"traceId": "q83vAAAAAAAAAAAAAAAAAA==", "spanId": "q83vAAAAAAE="}
+    [hexadecimal, base64] = taken_in(warehouse, batch(span(chat, **ids), span(chat, **other)))
+    assert hexadecimal["trace_id"] == ids["traceId"].lower()
+    assert hexadecimal["span_id"] == ids["spanId"].lower()
+    assert "parent_span_id" not in hexadecimal
+    assert [base64["trace_id"], base64["span_id"]] == list(other.values())
+    nobody = {"traceId": "0" * 32, "spanId": "0" * 16}
+    warehouse.write("otel/zeros.jsonl", batch(span(chat, **nobody)))
+    assert [reason for *_, reason in warehouse.ingest()["otel"].rejections] == [
+        "traceId is missing; spanId is missing"
+    ]
+
+
+def test_no_prompt_rides_in_on_a_server(warehouse: Warehouse) -> None:
+    """Nor on a status: what is longer than a word is cut."""
+    told = dict.fromkeys(["server.address", "server.port", "gen_ai.openai.api_base"], "x" * 300)
+    chat = {"gen_ai.request.model": "gpt-4o"} | told
+    [row] = taken_in(warehouse, batch(span(chat, status={"code": "x" * 300})))
+    columns = ["server_address", "server_port", "api_base", "status_code"]
+    assert [row[column] for column in columns] == ["x" * 200] * 4
