@@ -52,7 +52,10 @@ METADATA = _fields(
     ),
     error_information=_fields("error_code", "error_class"),
     model_map_information=_fields("model_map_key", model_map_value=_fields("key")),
-    usage_object=_fields("total_tokens", "prompt_tokens", "input_tokens") | _PARTS,
+    usage_object=_fields(
+        *("total_tokens", "prompt_tokens", "input_tokens", "completion_tokens", "output_tokens")
+    )
+    | _PARTS,
     additional_usage_values=_PARTS,
 )
 COLUMNS_PRESENT = """
