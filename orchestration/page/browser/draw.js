@@ -248,7 +248,9 @@ function breakdown(show, key) {
   lines.sort((a, b) => (b.values[0] ?? -1) - (a.values[0] ?? -1));
   const cells = (values, some) => {
     const texts = values.map((number, i) => said(names[i], number, source.table, some));
-    if (additive) texts.splice(1, 0, total[0] ? compact(values[0] / total[0], 'share') : '–');
+    // Of what nobody knows nobody knows the share.
+    const isKnown = total[0] && !unknown(names[0], values[0], source.table, some);
+    if (additive) texts.splice(1, 0, isKnown ? compact(values[0] / total[0], 'share') : '–');
     return texts;
   };
   const header = names.map((name) => PAGE.measures[name].label);
