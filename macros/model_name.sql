@@ -7,9 +7,10 @@
     {%- set inner = "substr(" ~ model ~ ", strpos(" ~ model ~ ", '/') + 1)" -%}
     case
         when strpos({{ model }}, '/') = 0 then {{ model }}
+        when {{ provider }} = 'azure'
+            then regexp_replace({{ model }}, '^(azure[^/]*/)?((eu|us|global|global-standard)/)?', '')
         when {{ provider_name("split_part(" ~ model ~ ", '/', 1)", 'null') }} = {{ provider }}
             then regexp_replace({{ inner }}, '{{ resource }}', '')
-        when {{ provider }} = 'azure' then regexp_replace({{ model }}, '^(eu|us|global)/', '')
         else regexp_replace({{ model }}, '{{ resource }}', '')
     end
 {%- endmacro %}

@@ -30,6 +30,9 @@ create or replace temp macro as_time(x) as coalesce(
 -- 12 and 12.0 are whole numbers; that 12.5 is none bad_count says.
 create or replace temp macro as_count(x) as try_cast(given(x) as bigint);
 
+create or replace temp macro count_of(parts) as
+    list_sum(list_transform(parts, lambda part: abs(coalesce(as_count(part), 0))));
+
 -- 18 digits, of less than a million dollars, are read five times as fast as 20.
 create or replace temp macro as_money(x) as coalesce(
     cast(try_cast(given(x) as decimal(18, 12)) as decimal(20, 12)),

@@ -58,11 +58,17 @@ merged as (
         {%- for column in [
             'source', 'response_id', 'prompt_id', 'user_id', 'end_user_id', 'user_name', 'team_id',
             'provider', 'model', 'status', 'error_type', 'reported_cost_usd', 'is_cache_hit',
-            'requested_at', 'first_token_at', 'completed_at'
+            'requested_at', 'first_token_at', 'completed_at', 'service_tier', 'region',
+            'web_searches'
         ] + token_types() | map(attribute='tokens') | list %}
             arg_min({{ column }}, precedence) as {{ column }},
         {%- endfor %}
+        {%- for meter in finer_meters() %}
+            arg_min({{ meter.name }}_tokens, precedence) as {{ meter.name }}_tokens,
+        {%- endfor %}
         coalesce(arg_min(is_part_cut, precedence) filter (where has_usage), false) as is_part_cut,
+        coalesce(arg_min(is_sum_of_calls, precedence) filter (where has_usage), false)
+            as is_sum_of_calls,
         arg_min(user_id, precedence) filter (where user_name is not null) as named_user_id,
         -- Who knows that no person asked goes before who does not.
         arg_min(user_id, precedence) filter (

@@ -112,15 +112,20 @@ final as (
         model,
         status,
         case when status = 'failure' then coalesce(error_type, 'unknown') end as error_type,
+        service_tier,
+        region,
 
         -- numbers; tokens are null where no event tells any
         {{ token_types() | map(attribute='tokens') | join(', ') }},
+        {{ finer_meters() | map(attribute='name') | join('_tokens, ') }}_tokens,
+        web_searches,
         reported_cost_usd,
         conflicting_deliveries,
 
         -- booleans
         is_cache_hit,
         is_part_cut,
+        is_sum_of_calls,
 
         -- times; two clocks may disagree about which came first
         usage_date,

@@ -28,6 +28,9 @@ events as (
         * exclude (owner_id, key_alias, not_by_a_person)
         replace (
             {{ model_name('model', 'provider') }} as model,
+            {{ region('region', 'model', 'provider') }} as region,
+            {{ service_tier('service_tier') }} as service_tier,
+            coalesce(is_sum_of_calls, false) as is_sum_of_calls,
             {{ hidden_user('user_id') }} as user_id,
             case when {{ is_an_id('end_user_id') }} then {{ hidden('end_user_id') }} end
                 as end_user_id,

@@ -448,6 +448,8 @@ final as (
         error_type,
         cache_tokens_are,
         reasoning_tokens_are,
+        service_tier,
+        region,
 
         -- numbers
         input_tokens,
@@ -455,6 +457,8 @@ final as (
         cache_write_tokens,
         output_tokens,
         reasoning_tokens,
+        {{ finer_meters() | map(attribute='name') | join('_tokens, ') }}_tokens,
+        web_searches,
         total_tokens,
         tokens_only_in_parents,
         reported_cost_usd,
@@ -462,6 +466,8 @@ final as (
         -- booleans
         is_cache_hit,
         is_client_view,
+        -- An agent's span that alone tells tokens adds up its calls.
+        kind = 'sum' as is_sum_of_calls,
         cast(null as boolean) as is_final,
 
         -- times

@@ -40,6 +40,8 @@ renamed as (
         case when status = 'failure' then error_type end as error_type,
         'within' as cache_tokens_are,
         'within' as reasoning_tokens_are,
+        service_tier,
+        region,
 
         -- numbers
         input_tokens,
@@ -47,6 +49,8 @@ renamed as (
         cache_write_tokens,
         output_tokens,
         reasoning_tokens,
+        {{ finer_meters() | map(attribute='name') | join('_tokens, ') }}_tokens,
+        web_searches,
         cast(null as bigint) as total_tokens,
         cast(null as bigint) as tokens_only_in_parents,
         cost_usd as reported_cost_usd,
@@ -54,6 +58,7 @@ renamed as (
         -- booleans
         is_cache_hit,
         false as is_client_view,
+        coalesce(is_sum_of_calls, false) as is_sum_of_calls,
         cast(null as boolean) as is_final,
 
         -- times

@@ -92,6 +92,7 @@ counted as (
         *,
         -- Where a provider tells none, LiteLLM writes zeros; of an answer they are no count.
         has_tokens or (has_usage_object and is_failure) as is_usage_told,
+        not is_left_out and coalesce(known_as = 'poll of a batch', false) as is_a_batch,
         -- LiteLLM's input includes what is read from the cache and what is written to it; but from
         -- 1.64 to 1.77, which did not detail what is written, that stood beside, and longer with
         -- Bedrock, whose total then has it in addition.
@@ -114,7 +115,7 @@ renamed as (
         -- ids
         case
             -- Each poll of what was finished tells it, as do others.
-            when not is_left_out and known_as = 'poll of a batch'
+            when is_a_batch
                 then bare_id || '_batch_cost'
             when not is_left_out and known_as = 'poll of a response'
                 then bare_id || '_background_cost'
@@ -187,6 +188,8 @@ renamed as (
         case when is_left_out then coalesce(call_type, 'no model') end as left_out_as,
         case when is_failure then 'failure' else 'success' end as status,
         case when is_failure then coalesce(error_class, error_code) end as error_type,
+        case when is_a_batch then 'batch' else service_tier end as service_tier,
+        region,
 
         -- numbers
         case
@@ -206,6 +209,10 @@ renamed as (
                 then total_tokens + cache_creation_tokens
             when is_usage_told then total_tokens
         end as total_tokens,
+        {%- for meter in finer_meters() %}
+            case when is_usage_told then {{ meter.name }}_tokens end as {{ meter.name }}_tokens,
+        {%- endfor %}
+        web_searches,
         'within' as cache_tokens_are,
         -- xAI's stood beside the output until LiteLLM added them to it; the total tells which.
         case when custom_llm_provider = 'xai' then 'beside' else 'within' end
@@ -216,6 +223,7 @@ renamed as (
         -- booleans
         is_cache_hit,
         false as is_client_view,
+        is_a_batch as is_sum_of_calls,
         is_cost_final as is_final,
 
         -- times

@@ -59,6 +59,8 @@ renamed as (
         case when is_failure then error_type end as error_type,
         cache_attribute,
         reasoning_attribute,
+        service_tier,
+        region,
 
         -- numbers; a stream may end without telling its usage
         coalesce(input_tokens, prompt_tokens) as input_tokens,
@@ -66,6 +68,8 @@ renamed as (
         coalesce(cache_write_tokens, cache_creation_tokens) as cache_write_tokens,
         coalesce(output_tokens, completion_tokens) as output_tokens,
         reasoning_tokens,
+        {{ finer_meters() | map(attribute='name') | join('_tokens, ') }}_tokens,
+        web_searches,
         total_tokens,
         reported_cost_usd,
 

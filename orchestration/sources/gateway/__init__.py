@@ -10,7 +10,11 @@ SOURCE = Source(
     | text("user_id", "user_name", "end_user_id", "team_id", "session_id", "prompt_id")
     | text("status", "error_type", "is_cache_hit", "input_tokens", "cache_read_tokens")
     | text("cache_write_tokens", "output_tokens", "reasoning_tokens", "response_time_ms")
-    | text("time_to_first_token_ms", "cost_usd"),
+    | text("time_to_first_token_ms", "cost_usd")
+    | text("cache_write_5m_tokens", "cache_write_1h_tokens", "input_audio_tokens")
+    | text("cache_audio_read_tokens", "input_image_tokens", "input_video_tokens")
+    | text("output_audio_tokens", "output_image_tokens", "output_video_tokens")
+    | text("web_searches", "service_tier", "region", "is_sum_of_calls"),
     key="request_id",
     time="requested_at",
     tokens=("input_tokens", "cache_read_tokens", "output_tokens", "reasoning_tokens"),
@@ -34,5 +38,5 @@ SOURCE = Source(
         "output": "output_tokens",
         "status": "status",
     },
-    reading=2,
+    reading=3,
 )

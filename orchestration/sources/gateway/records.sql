@@ -1,5 +1,6 @@
 -- The general format for every gateway that has none of its own: one row per request, flat.
--- Input tokens include both cache columns, output tokens include reasoning.
+-- Input tokens include both cache columns, output tokens include reasoning; what is finer is a part
+-- of these: audio of the input includes cached audio.
 select
     given(request_id) as request_id,
     given(response_id) as response_id,
@@ -24,6 +25,19 @@ select
     try_cast(given(response_time_ms) as double) as response_time_ms,
     try_cast(given(time_to_first_token_ms) as double) as time_to_first_token_ms,
     as_money(cost_usd) as cost_usd,
+    as_count(cache_write_5m_tokens) as cache_write_5m_tokens,
+    as_count(cache_write_1h_tokens) as cache_write_1h_tokens,
+    as_count(input_audio_tokens) as input_audio_tokens,
+    as_count(cache_audio_read_tokens) as cache_audio_read_tokens,
+    as_count(input_image_tokens) as input_image_tokens,
+    as_count(input_video_tokens) as input_video_tokens,
+    as_count(output_audio_tokens) as output_audio_tokens,
+    as_count(output_image_tokens) as output_image_tokens,
+    as_count(output_video_tokens) as output_video_tokens,
+    as_count(web_searches) as web_searches,
+    word(service_tier) as service_tier,
+    word(region) as region,
+    coalesce(as_flag(is_sum_of_calls), false) as is_sum_of_calls,
 
     cast(as_time(requested_at) as date) as event_date,
     concat_ws('; ',
@@ -63,6 +77,59 @@ select
         case
             when coalesce(as_count(reasoning_tokens), 0) > abs(coalesce(as_count(output_tokens), 0))
                 then 'reasoning_tokens exceed output_tokens, which must include them'
+        end,
+        bad_flag(is_sum_of_calls, 'is_sum_of_calls'),
+        -- Few tell them.
+        case
+            when
+                coalesce(
+                    cache_write_5m_tokens, cache_write_1h_tokens, input_audio_tokens,
+                    cache_audio_read_tokens, input_image_tokens, input_video_tokens,
+                    output_audio_tokens, output_image_tokens,
+                    output_video_tokens, web_searches
+                ) is not null
+                then nullif(concat_ws('; ',
+                    bad_count(cache_write_5m_tokens, 'cache_write_5m_tokens'),
+                    bad_count(cache_write_1h_tokens, 'cache_write_1h_tokens'),
+                    bad_count(input_audio_tokens, 'input_audio_tokens'),
+                    bad_count(cache_audio_read_tokens, 'cache_audio_read_tokens'),
+                    bad_count(input_image_tokens, 'input_image_tokens'),
+                    bad_count(input_video_tokens, 'input_video_tokens'),
+                    bad_count(output_audio_tokens, 'output_audio_tokens'),
+                    bad_count(output_image_tokens, 'output_image_tokens'),
+                    bad_count(output_video_tokens, 'output_video_tokens'),
+                    bad_count(web_searches, 'web_searches'),
+                    case
+                        when
+                            count_of([cache_write_5m_tokens, cache_write_1h_tokens])
+                            > count_of([cache_write_tokens])
+                            then 'cache_write_5m_tokens and cache_write_1h_tokens exceed '
+                                'cache_write_tokens, which must include them'
+                    end,
+                    case
+                        when
+                            count_of([input_audio_tokens, input_image_tokens, input_video_tokens])
+                            > count_of([input_tokens])
+                            then 'tokens of audio, images and video exceed input_tokens, which must '
+                                'include them'
+                    end,
+                    case
+                        when
+                            count_of([cache_audio_read_tokens])
+                            > least(
+                                count_of([input_audio_tokens]), count_of([cache_read_tokens])
+                            )
+                            then 'cache_audio_read_tokens exceed input_audio_tokens or '
+                                'cache_read_tokens, which must both include them'
+                    end,
+                    case
+                        when
+                            count_of([output_audio_tokens, output_image_tokens, output_video_tokens])
+                            > count_of([output_tokens])
+                            then 'tokens of audio, images and video exceed output_tokens, which must '
+                                'include them'
+                    end
+                ), '')
         end
     ) as reject_reason,
     {
@@ -71,7 +138,13 @@ select
         'input_tokens': input_tokens, 'cache_read_tokens': cache_read_tokens,
         'cache_write_tokens': cache_write_tokens, 'output_tokens': output_tokens,
         'reasoning_tokens': reasoning_tokens, 'response_time_ms': response_time_ms,
-        'time_to_first_token_ms': time_to_first_token_ms, 'cost_usd': cost_usd
+        'time_to_first_token_ms': time_to_first_token_ms, 'cost_usd': cost_usd,
+        'cache_write_5m_tokens': cache_write_5m_tokens, 'cache_write_1h_tokens': cache_write_1h_tokens,
+        'input_audio_tokens': input_audio_tokens, 'cache_audio_read_tokens': cache_audio_read_tokens,
+        'input_image_tokens': input_image_tokens, 'input_video_tokens': input_video_tokens,
+        'output_audio_tokens': output_audio_tokens, 'output_image_tokens': output_image_tokens,
+        'output_video_tokens': output_video_tokens, 'web_searches': web_searches,
+        'is_sum_of_calls': is_sum_of_calls
     } as reject_text,
     landing_file,
     line_number

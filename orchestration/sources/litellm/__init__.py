@@ -15,10 +15,11 @@ SOURCE = Source(
     | {
         "metadata": "JSON",
         "error_information": text("error_code", "error_class"),
-        "cost_breakdown": text("total_cost"),
+        "cost_breakdown": text("total_cost", "service_tier", "data_residency", "vertex_location"),
+        "model_parameters": text("service_tier"),
         "model_map_information": text("model_map_key") | {"model_map_value": text("key")},
         "hidden_params": {"usage_object": "JSON"},
-        # It may be text or a list, too. Of it the query takes the numbers of `usage` alone.
+        # It may be text or a list, too. Of it the query takes the numbers of `usage` and the tier.
         "response": "JSON",
     },
     marks=("startTime", "model"),
@@ -43,5 +44,5 @@ SOURCE = Source(
         "output": "completion_tokens",
         "status": "coalesce(status, 'success')",
     },
-    reading=2,
+    reading=3,
 )

@@ -38,6 +38,11 @@ with_metadata as (
                     "model_map_key": "VARCHAR",
                     "model_map_value": {"key": "VARCHAR"}
                 },
+                "cost_breakdown": {
+                    "service_tier": "VARCHAR",
+                    "data_residency": "VARCHAR",
+                    "vertex_location": "VARCHAR"
+                },
                 "usage_object": "JSON",
                 "additional_usage_values": "JSON"
             }'
@@ -54,9 +59,73 @@ with_usage as (
             when len(json_keys(kept.usage_object)) > 0 then kept.usage_object
             when len(json_keys(hidden_params.usage_object)) > 0 then hidden_params.usage_object
             else response -> '$.usage'
-        end as usage_object,
-        kept.additional_usage_values as more_usage
+        end as usage_object
     from with_metadata
+),
+
+-- Likewise taken apart once. The names of OpenAI's chat, responses and realtime interfaces, and of
+-- Anthropic's.
+with_parts as (
+    select
+        *,
+        list_transform(
+            [usage_object, kept.additional_usage_values],
+            lambda told: from_json(
+                told,
+                '{
+                    "prompt_tokens": "VARCHAR",
+                    "input_tokens": "VARCHAR",
+                    "completion_tokens": "VARCHAR",
+                    "output_tokens": "VARCHAR",
+                    "total_tokens": "VARCHAR",
+                    "cache_read_input_tokens": "VARCHAR",
+                    "cache_creation_input_tokens": "VARCHAR",
+                    "prompt_cache_hit_tokens": "VARCHAR",
+                    "prompt_tokens_details": {
+                        "cached_tokens": "VARCHAR",
+                        "cached_tokens_details": {"audio_tokens": "VARCHAR"},
+                        "cache_write_tokens": "VARCHAR",
+                        "cache_creation_tokens": "VARCHAR",
+                        "cache_creation_token_details": {
+                            "ephemeral_5m_input_tokens": "VARCHAR",
+                            "ephemeral_1h_input_tokens": "VARCHAR"
+                        },
+                        "audio_tokens": "VARCHAR",
+                        "image_tokens": "VARCHAR",
+                        "video_tokens": "VARCHAR",
+                        "web_search_requests": "VARCHAR"
+                    },
+                    "input_tokens_details": {
+                        "cached_tokens": "VARCHAR",
+                        "cached_tokens_details": {"audio_tokens": "VARCHAR"},
+                        "audio_tokens": "VARCHAR",
+                        "image_tokens": "VARCHAR"
+                    },
+                    "completion_tokens_details": {
+                        "reasoning_tokens": "VARCHAR",
+                        "audio_tokens": "VARCHAR",
+                        "image_tokens": "VARCHAR",
+                        "video_tokens": "VARCHAR"
+                    },
+                    "output_tokens_details": {
+                        "reasoning_tokens": "VARCHAR",
+                        "audio_tokens": "VARCHAR",
+                        "image_tokens": "VARCHAR"
+                    },
+                    "cache_creation": {
+                        "ephemeral_5m_input_tokens": "VARCHAR",
+                        "ephemeral_1h_input_tokens": "VARCHAR"
+                    },
+                    "server_tool_use": {"web_search_requests": "VARCHAR"},
+                    "service_tier": "VARCHAR",
+                    "speed": "VARCHAR",
+                    "inference_geo": "VARCHAR"
+                }'
+            )
+        ) as usages,
+        usages[1] as usage,
+        usages[2] as more_usage
+    from with_usage
 ),
 
 told as (
@@ -89,39 +158,96 @@ told as (
         -- Columns of zeros say nothing beside a usage that says more.
         coalesce(
             nullif(given(prompt_tokens), '0'),
-            usage_object ->> '$.prompt_tokens',
-            usage_object ->> '$.input_tokens',
+            usage.prompt_tokens,
+            usage.input_tokens,
             given(prompt_tokens)
         ) as told_input,
         coalesce(
             nullif(given(completion_tokens), '0'),
-            usage_object ->> '$.completion_tokens',
-            usage_object ->> '$.output_tokens',
+            usage.completion_tokens,
+            usage.output_tokens,
             given(completion_tokens)
         ) as told_output,
         coalesce(
-            usage_object ->> '$.prompt_tokens_details.cached_tokens',
-            usage_object ->> '$.input_tokens_details.cached_tokens',
-            usage_object ->> '$.cache_read_input_tokens',
-            usage_object ->> '$.prompt_cache_hit_tokens',
-            more_usage ->> '$.prompt_tokens_details.cached_tokens',
-            more_usage ->> '$.cache_read_input_tokens'
+            usage.prompt_tokens_details.cached_tokens,
+            usage.input_tokens_details.cached_tokens,
+            usage.cache_read_input_tokens,
+            usage.prompt_cache_hit_tokens,
+            more_usage.prompt_tokens_details.cached_tokens,
+            more_usage.cache_read_input_tokens
         ) as told_cached,
         -- LiteLLM 1.77 writes the tokens that were read from the cache into the details of those
         -- that were written to it.
         coalesce(
-            usage_object ->> '$.cache_creation_input_tokens',
-            usage_object ->> '$.prompt_tokens_details.cache_write_tokens',
-            usage_object ->> '$.prompt_tokens_details.cache_creation_tokens',
-            more_usage ->> '$.cache_creation_input_tokens'
+            usage.cache_creation_input_tokens,
+            usage.prompt_tokens_details.cache_write_tokens,
+            usage.prompt_tokens_details.cache_creation_tokens,
+            more_usage.cache_creation_input_tokens
         ) as told_created,
         coalesce(
-            usage_object ->> '$.completion_tokens_details.reasoning_tokens',
-            usage_object ->> '$.output_tokens_details.reasoning_tokens',
-            more_usage ->> '$.completion_tokens_details.reasoning_tokens'
+            usage.completion_tokens_details.reasoning_tokens,
+            usage.output_tokens_details.reasoning_tokens,
+            more_usage.completion_tokens_details.reasoning_tokens
         ) as told_reasoning,
+        coalesce(
+            usage.cache_creation.ephemeral_5m_input_tokens,
+            usage.prompt_tokens_details.cache_creation_token_details.ephemeral_5m_input_tokens,
+            more_usage.cache_creation.ephemeral_5m_input_tokens,
+            more_usage.prompt_tokens_details.cache_creation_token_details.ephemeral_5m_input_tokens
+        ) as told_written_5m,
+        coalesce(
+            usage.cache_creation.ephemeral_1h_input_tokens,
+            usage.prompt_tokens_details.cache_creation_token_details.ephemeral_1h_input_tokens,
+            more_usage.cache_creation.ephemeral_1h_input_tokens,
+            more_usage.prompt_tokens_details.cache_creation_token_details.ephemeral_1h_input_tokens
+        ) as told_written_1h,
+        coalesce(
+            usage.prompt_tokens_details.audio_tokens,
+            usage.input_tokens_details.audio_tokens,
+            more_usage.prompt_tokens_details.audio_tokens
+        ) as told_input_audio,
+        coalesce(
+            usage.prompt_tokens_details.cached_tokens_details.audio_tokens,
+            usage.input_tokens_details.cached_tokens_details.audio_tokens
+        ) as told_cached_audio,
+        coalesce(
+            usage.prompt_tokens_details.image_tokens,
+            usage.input_tokens_details.image_tokens,
+            more_usage.prompt_tokens_details.image_tokens
+        ) as told_input_image,
+        usage.prompt_tokens_details.video_tokens as told_input_video,
+        coalesce(
+            usage.completion_tokens_details.audio_tokens,
+            usage.output_tokens_details.audio_tokens,
+            more_usage.completion_tokens_details.audio_tokens
+        ) as told_output_audio,
+        coalesce(
+            usage.completion_tokens_details.image_tokens,
+            usage.output_tokens_details.image_tokens,
+            more_usage.completion_tokens_details.image_tokens
+        ) as told_output_image,
+        usage.completion_tokens_details.video_tokens as told_output_video,
+        coalesce(
+            usage.server_tool_use.web_search_requests,
+            usage.prompt_tokens_details.web_search_requests,
+            more_usage.server_tool_use.web_search_requests
+        ) as told_searches,
+        -- What was served goes before what was asked for; what LiteLLM charged is one of both.
+        coalesce(
+            case when usage.speed = 'fast' then 'fast' end,
+            given(cost_breakdown.service_tier),
+            given(kept.cost_breakdown.service_tier),
+            given(usage.service_tier)
+        ) as told_tier,
+        coalesce(
+            usage.inference_geo,
+            cost_breakdown.data_residency,
+            kept.cost_breakdown.data_residency,
+            cost_breakdown.vertex_location,
+            kept.cost_breakdown.vertex_location
+        ) as told_region,
         coalesce(response_cost, spend, cost_breakdown.total_cost) as told_cost
-    from with_usage
+    from with_parts
 ),
 
 named as (
@@ -191,23 +317,48 @@ select
     coalesce(kept.is_silent_experiment = 'true', false) as is_silent_experiment,
     word(kept.internal_call_origin) as internal_call_origin,
     coalesce(
-        usage_object ->> '$.total_tokens',
-        usage_object ->> '$.prompt_tokens',
-        usage_object ->> '$.input_tokens'
+        usage.total_tokens,
+        usage.prompt_tokens,
+        usage.input_tokens
     ) is not null as has_usage_object,
     coalesce(json_type(kept.usage_object) = 'OBJECT', false) as has_usage_field,
     as_count(told_input) as prompt_tokens,
     as_count(told_output) as completion_tokens,
     as_count(
-        coalesce(nullif(given(total_tokens), '0'), usage_object ->> '$.total_tokens', total_tokens)
+        coalesce(nullif(given(total_tokens), '0'), usage.total_tokens, total_tokens)
     ) as total_tokens,
     as_count(told_cached) as cached_tokens,
     as_count(told_created) as cache_creation_tokens,
     coalesce(
-        usage_object ->> '$.prompt_tokens_details.cache_write_tokens',
-        usage_object ->> '$.prompt_tokens_details.cache_creation_tokens'
+        usage.prompt_tokens_details.cache_write_tokens,
+        usage.prompt_tokens_details.cache_creation_tokens
     ) is not null as has_cache_creation_detail,
     as_count(told_reasoning) as reasoning_tokens,
+    as_count(told_written_5m) as cache_write_5m_tokens,
+    as_count(told_written_1h) as cache_write_1h_tokens,
+    as_count(told_input_audio) as input_audio_tokens,
+    as_count(told_cached_audio) as cache_audio_read_tokens,
+    as_count(told_input_image) as input_image_tokens,
+    as_count(told_input_video) as input_video_tokens,
+    as_count(told_output_audio) as output_audio_tokens,
+    as_count(told_output_image) as output_image_tokens,
+    as_count(told_output_video) as output_video_tokens,
+    as_count(told_searches) as web_searches,
+    word(coalesce(
+        told_tier,
+        -- Of those that do not tell it of usage, the answer may.
+        case
+            when response is not null
+                then list_filter(
+                    json_extract_string(
+                        response, ['$.service_tier', '$.usageMetadata.trafficType']
+                    ),
+                    lambda tier: tier is not null
+                )[1]
+        end,
+        model_parameters.service_tier
+    )) as service_tier,
+    word(told_region) as region,
     as_money(told_cost) as response_cost_usd,
 
     cast(as_time("startTime") as date) as event_date,
@@ -233,10 +384,31 @@ select
         bad_flag(cost_finalized, 'cost_finalized'),
         bad_count(told_input, 'prompt_tokens'),
         bad_count(told_output, 'completion_tokens'),
-        bad_count(coalesce(total_tokens, usage_object ->> '$.total_tokens'), 'total_tokens'),
+        bad_count(coalesce(total_tokens, usage.total_tokens), 'total_tokens'),
         bad_count(told_cached, 'cached_tokens'),
         bad_count(told_created, 'cache_creation_tokens'),
         bad_count(told_reasoning, 'reasoning_tokens'),
+        -- Few tell them.
+        case
+            when
+                coalesce(
+                    told_written_5m, told_written_1h, told_input_audio, told_cached_audio,
+                    told_input_image, told_input_video, told_output_audio, told_output_image,
+                    told_output_video, told_searches
+                ) is not null
+                then nullif(concat_ws('; ',
+                    bad_count(told_written_5m, 'ephemeral_5m_input_tokens'),
+                    bad_count(told_written_1h, 'ephemeral_1h_input_tokens'),
+                    bad_count(told_input_audio, 'audio_tokens of the prompt'),
+                    bad_count(told_cached_audio, 'audio_tokens of what was cached'),
+                    bad_count(told_input_image, 'image_tokens of the prompt'),
+                    bad_count(told_input_video, 'video_tokens of the prompt'),
+                    bad_count(told_output_audio, 'audio_tokens of the completion'),
+                    bad_count(told_output_image, 'image_tokens of the completion'),
+                    bad_count(told_output_video, 'video_tokens of the completion'),
+                    bad_count(told_searches, 'web_search_requests')
+                ), '')
+        end,
         bad_money(told_cost, 'response_cost or spend'),
         case when as_time("endTime") < as_time("startTime") then 'endTime is before startTime' end,
         case

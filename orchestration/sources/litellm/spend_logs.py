@@ -34,12 +34,27 @@ def _fields(*names: str, **within: Fields) -> Fields:
     return dict.fromkeys(names) | within
 
 
-_PARTS = _fields(
+_LIVES = _fields("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
+_USAGE = _fields(
+    *("prompt_tokens", "input_tokens", "completion_tokens", "output_tokens", "total_tokens"),
     *("cache_read_input_tokens", "cache_creation_input_tokens", "prompt_cache_hit_tokens"),
-    prompt_tokens_details=_fields("cached_tokens", "cache_write_tokens", "cache_creation_tokens"),
-    input_tokens_details=_fields("cached_tokens"),
-    completion_tokens_details=_fields("reasoning_tokens"),
-    output_tokens_details=_fields("reasoning_tokens"),
+    *("service_tier", "speed", "inference_geo"),
+    prompt_tokens_details=_fields(
+        *("cached_tokens", "cache_write_tokens", "cache_creation_tokens", "audio_tokens"),
+        *("image_tokens", "video_tokens", "web_search_requests"),
+        cached_tokens_details=_fields("audio_tokens"),
+        cache_creation_token_details=_LIVES,
+    ),
+    input_tokens_details=_fields(
+        *("cached_tokens", "audio_tokens", "image_tokens"),
+        cached_tokens_details=_fields("audio_tokens"),
+    ),
+    completion_tokens_details=_fields(
+        "reasoning_tokens", "audio_tokens", "image_tokens", "video_tokens"
+    ),
+    output_tokens_details=_fields("reasoning_tokens", "audio_tokens", "image_tokens"),
+    cache_creation=_LIVES,
+    server_tool_use=_fields("web_search_requests"),
 )
 METADATA = _fields(
     *("user_api_key_user_id", "user_api_key_end_user_id", "user_api_key_alias"),
@@ -52,11 +67,9 @@ METADATA = _fields(
     ),
     error_information=_fields("error_code", "error_class"),
     model_map_information=_fields("model_map_key", model_map_value=_fields("key")),
-    usage_object=_fields(
-        *("total_tokens", "prompt_tokens", "input_tokens", "completion_tokens", "output_tokens")
-    )
-    | _PARTS,
-    additional_usage_values=_PARTS,
+    cost_breakdown=_fields("service_tier", "data_residency", "vertex_location"),
+    usage_object=_USAGE,
+    additional_usage_values=_USAGE,
 )
 COLUMNS_PRESENT = """
     select cast(attname as text) as name, format_type(atttypid, null) as type from pg_attribute

@@ -50,5 +50,5 @@ SOURCE = Source(
         "status": "case when status_code in ('2', 'STATUS_CODE_ERROR') then 'failure' "
         "else 'success' end",
     },
-    reading=2,
+    reading=3,
 )

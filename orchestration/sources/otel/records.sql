@@ -130,6 +130,17 @@ attributed as (
                     'gen_ai.usage.output_tokens_details.reasoning_tokens',
                     'llm.usage.reasoning_tokens', 'llm.token_count.completion_details.reasoning',
                     'ai.usage.outputTokenDetails.reasoningTokens', 'ai.usage.reasoningTokens',
+                    -- tokens of these that have a price of their own
+                    'llm.token_count.prompt_details.audio', 'llm.token_count.completion_details.audio',
+                    'gen_ai.usage.details.input_audio_tokens',
+                    'gen_ai.usage.details.cache_audio_read_tokens',
+                    'gen_ai.usage.details.output_audio_tokens',
+                    'gen_ai.usage.details.cache_write_5m_tokens',
+                    'gen_ai.usage.details.cache_write_1h_tokens',
+                    -- what is billed besides, and at which tier
+                    'gen_ai.usage.details.web_search_requests',
+                    'openai.response.service_tier', 'gen_ai.openai.response.service_tier',
+                    'openai.request.service_tier', 'gen_ai.openai.request.service_tier',
                     -- all of it, as JSON or as Python writes it
                     'langfuse.observation.usage_details', 'mlflow.chat.tokenUsage',
                     'metadata.usage_object',
@@ -324,6 +335,29 @@ named as (
             in_json(attributes['langfuse.observation.usage_details'], '$.output_reasoning_tokens'),
             in_dict(attributes['metadata.usage_object'], 'reasoning_tokens')
         ) as reasoning_in_object,
+        given(attributes['gen_ai.usage.details.cache_write_5m_tokens']) as cache_write_5m_tokens,
+        given(attributes['gen_ai.usage.details.cache_write_1h_tokens']) as cache_write_1h_tokens,
+        coalesce(
+            given(attributes['llm.token_count.prompt_details.audio']),
+            given(attributes['gen_ai.usage.details.input_audio_tokens'])
+        ) as input_audio_tokens,
+        given(attributes['gen_ai.usage.details.cache_audio_read_tokens']) as cache_audio_read_tokens,
+        cast(null as varchar) as input_image_tokens,
+        cast(null as varchar) as input_video_tokens,
+        coalesce(
+            given(attributes['llm.token_count.completion_details.audio']),
+            given(attributes['gen_ai.usage.details.output_audio_tokens'])
+        ) as output_audio_tokens,
+        cast(null as varchar) as output_image_tokens,
+        cast(null as varchar) as output_video_tokens,
+        given(attributes['gen_ai.usage.details.web_search_requests']) as web_searches,
+        coalesce(
+            given(attributes['openai.response.service_tier']),
+            given(attributes['gen_ai.openai.response.service_tier']),
+            given(attributes['openai.request.service_tier']),
+            given(attributes['gen_ai.openai.request.service_tier'])
+        ) as service_tier,
+        cast(null as varchar) as region,
         case
             when in_json(attributes['langfuse.observation.usage_details'], '$.input') is not null
                 then 'langfuse.observation.usage_details'
@@ -477,6 +511,18 @@ judged as (
         as_count(cache_write_in_object) as cache_write_tokens,
         cast(null as bigint) as cache_creation_tokens,
         as_count(reasoning_in_object) as reasoning_tokens,
+        as_count(cache_write_5m_tokens) as cache_write_5m_tokens,
+        as_count(cache_write_1h_tokens) as cache_write_1h_tokens,
+        as_count(input_audio_tokens) as input_audio_tokens,
+        as_count(cache_audio_read_tokens) as cache_audio_read_tokens,
+        as_count(input_image_tokens) as input_image_tokens,
+        as_count(input_video_tokens) as input_video_tokens,
+        as_count(output_audio_tokens) as output_audio_tokens,
+        as_count(output_image_tokens) as output_image_tokens,
+        as_count(output_video_tokens) as output_video_tokens,
+        as_count(web_searches) as web_searches,
+        word(service_tier) as service_tier,
+        word(region) as region,
         case
             when coalesce(cache_read_in_object, cache_write_in_object) is not null
                 then coalesce(cache_read_attribute, cache_write_attribute, usage_object)
@@ -547,6 +593,28 @@ judged as (
                 bad_count(cache_read_in_object, 'cache_read tokens'),
                 bad_count(cache_write_in_object, 'cache_write tokens'),
                 bad_count(reasoning_in_object, 'reasoning tokens'),
+                -- Few tell them.
+                case
+                    when
+                        coalesce(
+                            cache_write_5m_tokens, cache_write_1h_tokens, input_audio_tokens,
+                            cache_audio_read_tokens, input_image_tokens, input_video_tokens,
+                            output_audio_tokens, output_image_tokens,
+                            output_video_tokens, web_searches
+                        ) is not null
+                        then nullif(concat_ws('; ',
+                            bad_count(cache_write_5m_tokens, 'cache_write_5m_tokens'),
+                            bad_count(cache_write_1h_tokens, 'cache_write_1h_tokens'),
+                            bad_count(input_audio_tokens, 'input_audio_tokens'),
+                            bad_count(cache_audio_read_tokens, 'cache_audio_read_tokens'),
+                            bad_count(input_image_tokens, 'input_image_tokens'),
+                            bad_count(input_video_tokens, 'input_video_tokens'),
+                            bad_count(output_audio_tokens, 'output_audio_tokens'),
+                            bad_count(output_image_tokens, 'output_image_tokens'),
+                            bad_count(output_video_tokens, 'output_video_tokens'),
+                            bad_count(web_searches, 'web_searches')
+                        ), '')
+                end,
                 bad_money(reported_cost_usd, 'the cost'),
                 bad_number(
                     attributes['gen_ai.response.time_to_first_chunk'], 'time_to_first_chunk',
