@@ -117,7 +117,9 @@ final as (
 
         -- numbers; tokens are null where no event tells any
         {{ token_types() | map(attribute='tokens') | join(', ') }},
-        {{ finer_meters() | map(attribute='name') | join('_tokens, ') }}_tokens,
+        {%- for meter in finer_meters() %}
+            {{ meter.name }}_tokens,
+        {%- endfor %}
         web_searches,
         reported_cost_usd,
         conflicting_deliveries,

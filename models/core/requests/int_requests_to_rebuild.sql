@@ -39,7 +39,9 @@ requests as (
         service_tier,
         region,
         {{ token_types() | map(attribute='tokens') | join(', ') }},
-        {{ finer_meters() | map(attribute='name') | join('_tokens, ') }}_tokens,
+        {%- for meter in finer_meters() %}
+            {{ meter.name }}_tokens,
+        {%- endfor %}
         web_searches,
         reported_cost_usd,
         is_cache_hit,

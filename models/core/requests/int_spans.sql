@@ -457,7 +457,9 @@ final as (
         cache_write_tokens,
         output_tokens,
         reasoning_tokens,
-        {{ finer_meters() | map(attribute='name') | join('_tokens, ') }}_tokens,
+        {%- for meter in finer_meters() %}
+            {{ meter.name }}_tokens,
+        {%- endfor %}
         web_searches,
         total_tokens,
         tokens_only_in_parents,

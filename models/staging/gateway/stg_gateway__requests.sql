@@ -49,7 +49,9 @@ renamed as (
         cache_write_tokens,
         output_tokens,
         reasoning_tokens,
-        {{ finer_meters() | map(attribute='name') | join('_tokens, ') }}_tokens,
+        {%- for meter in finer_meters() %}
+            {{ meter.name }}_tokens,
+        {%- endfor %}
         web_searches,
         cast(null as bigint) as total_tokens,
         cast(null as bigint) as tokens_only_in_parents,

@@ -68,7 +68,9 @@ renamed as (
         coalesce(cache_write_tokens, cache_creation_tokens) as cache_write_tokens,
         coalesce(output_tokens, completion_tokens) as output_tokens,
         reasoning_tokens,
-        {{ finer_meters() | map(attribute='name') | join('_tokens, ') }}_tokens,
+        {%- for meter in finer_meters() %}
+            {{ meter.name }}_tokens,
+        {%- endfor %}
         web_searches,
         total_tokens,
         reported_cost_usd,
