@@ -28,20 +28,25 @@
 {%- endmacro %}
 
 {# At the end of a select: and the rows of a model that are archived, of the days to rebuild if that
-   is how it is built. Users may be hidden now who were not when the day was archived. #}
-{% macro and_archived(model_name=none, user_columns=[]) -%}
+   is how it is built. Users may be hidden now who were not when the day was archived, and money have
+   had more decimals. #}
+{% macro and_archived(model_name=none, user_columns=[], money_columns=[]) -%}
     {%- set model_name = model_name or this.identifier -%}
     {%- if archived_through(model_name) %}
     union all by name
     select
         * exclude (users_are_hidden)
-        {%- if user_columns and users_are_hidden() %}
+        {%- set user_columns = user_columns if users_are_hidden() else [] %}
+        {%- if user_columns or money_columns %}
         replace (
             {%- for column in user_columns %}
             case
                 when users_are_hidden then {{ column }}
                 {{ 'else ' ~ hidden_user(column) if column == 'user_id' }}
-            end as {{ column }}{{ ',' if not loop.last }}
+            end as {{ column }}{{ ',' if money_columns or not loop.last }}
+            {%- endfor %}
+            {%- for column in money_columns %}
+            cast({{ column }} as decimal(38, 12)) as {{ column }}{{ ',' if not loop.last }}
             {%- endfor %}
         )
         {%- endif %}

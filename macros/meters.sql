@@ -24,9 +24,15 @@
         {%- set parts = [] -%}
         {%- for meter in finer_meters(type.name) -%}
             {%- do parts.append(' - coalesce(' ~ meter.name ~ '_tokens, 0)') -%}
-            {%- do all.append({'name': meter.name, 'type': type.name, 'tokens': meter.name ~ '_tokens'}) -%}
+            {%- do all.append({
+                'name': meter.name, 'type': type.name, 'part_of': type.part_of,
+                'tokens': meter.name ~ '_tokens'
+            }) -%}
         {%- endfor -%}
-        {%- do all.append({'name': type.name, 'type': type.name, 'tokens': type.tokens ~ parts | join}) -%}
+        {%- do all.append({
+            'name': type.name, 'type': type.name, 'part_of': type.part_of,
+            'tokens': type.tokens ~ parts | join
+        }) -%}
     {%- endfor -%}
     {{ return(all) }}
 {%- endmacro %}

@@ -113,6 +113,27 @@ SILENCE = """
     having count(distinct days.usage_date) >= 14
 """
 
+# What people should know once: of which models list and gateway part, which tiers have no price.
+# Each row's first three columns say what it is of.
+PRICES_APART = """
+    select
+        provider,
+        model,
+        likely_cause,
+        count(*) as days_apart,
+        sum(list_cost_usd)::double as list_cost_usd,
+        sum(reported_cost_usd)::double as reported_cost_usd
+    from {version}.cost.price_differences
+    where likely_cause is not null
+    group by all order by all
+"""
+UNKNOWN_TIERS = """
+    select provider, model, service_tier, count(*) as requests_at_unknown_tier
+    from {version}.core.fct_requests
+    where service_tier <> 'standard' and price_status = 'no known price'
+    group by all order by all
+"""
+
 
 def compare(
     settings: Settings,
@@ -138,9 +159,12 @@ def compare(
         connection.execute(f"attach '{quoted(version / 'reports.duckdb')}' as now (read_only)")
         frames["volume"] = connection.execute(VOLUME, {"today": today}).df()
         frames["silence"] = connection.execute(SILENCE, {"today": today}).df()
-        if before and not settings.accept_changes:
+        if before:
             path = quoted(before.resolve() / "reports.duckdb")
             connection.execute(f"attach '{path}' as before (read_only)")
+        frames["prices_apart"] = _first_seen(connection, PRICES_APART, before)
+        frames["unknown_tiers"] = _first_seen(connection, UNKNOWN_TIERS, before)
+        if before and not settings.accept_changes:
             frames["tables"] = _row_counts(connection, archived_through(settings))
             if is_comparable:
                 if other_code_since and any(settings.raw.glob("*/event_date=*/*.parquet")):
@@ -151,6 +175,20 @@ def compare(
                 frames["lost_tokens"] = connection.execute(LOST_TOKENS).df()
                 frames["changed"] = connection.execute(CHANGED).df()
     return judge_publication(frames)
+
+
+def _first_seen(
+    connection: duckdb.DuckDBPyConnection, query: str, before: Path | None
+) -> pd.DataFrame:
+    """Return the rows of what the version before did not have: that was told already."""
+    rows = connection.execute(query.format(version="now")).df()
+    try:
+        known = connection.execute(query.format(version="before")).fetchall() if before else []
+    except duckdb.Error:  # other code made it
+        known = []
+    seen = {row[:3] for row in known}
+    is_new = [tuple(row[:3]) not in seen for row in rows.itertuples(index=False)]
+    return rows[is_new].reset_index(drop=True)
 
 
 def _row_counts(connection: duckdb.DuckDBPyConnection, last_day: date | None) -> pd.DataFrame:

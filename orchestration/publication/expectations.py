@@ -57,6 +57,24 @@ def judge_publication(
                 description="far more requests than on this weekday in the weeks before",
             ),
         ],
+        "prices_apart": [
+            gxe.ExpectColumnValuesToBeBetween(
+                column="days_apart",
+                max_value=0,
+                severity="warning",
+                description="what the gateway charges parts from the price by more than 10 % (see "
+                "cost.price_differences; a price of your own goes into seeds/price_overrides.csv)",
+            ),
+        ],
+        "unknown_tiers": [
+            gxe.ExpectColumnValuesToBeBetween(
+                column="requests_at_unknown_tier",
+                max_value=0,
+                severity="warning",
+                description="a service tier has no known price, nor have its requests (give it a "
+                "factor in seeds/price_factors.csv, or a price in seeds/price_overrides.csv)",
+            ),
+        ],
         "silence": [
             gxe.ExpectColumnValuesToBeBetween(
                 column="silent_days",

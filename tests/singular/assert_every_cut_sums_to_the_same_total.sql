@@ -52,7 +52,7 @@ requests as (
         sum(total_tokens) as tokens
     from (
         select * from live
-        {{ and_archived('int_usage_hourly') }}
+        {{ and_archived('int_usage_hourly', money_columns=['cost_usd']) }}
     ) as live_and_archived
 
 ),

@@ -1,5 +1,5 @@
--- No two price cells of a provider and model hold the same moment and size, so that a request
--- finds one price and not two.
+-- No two price cells of a provider, model, tier and region hold the same moment and size, so that a
+-- request finds one price and not two.
 with prices as (
 
     select * from {{ ref('dim_prices') }}
@@ -14,6 +14,8 @@ inner join prices as other_prices
     on
         prices.provider = other_prices.provider
         and prices.model = other_prices.model
+        and prices.service_tier = other_prices.service_tier
+        and prices.region = other_prices.region
         and prices.price_id < other_prices.price_id
         and prices.valid_from < other_prices.valid_to
         and prices.valid_to > other_prices.valid_from

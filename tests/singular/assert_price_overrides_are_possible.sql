@@ -8,4 +8,4 @@ with overrides as (
 select * from overrides
 where
     valid_to <= valid_from
-    or least(*columns('usd_per_million_tokens')) < 0
+    or least(*columns('_usd')) < 0

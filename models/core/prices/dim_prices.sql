@@ -4,92 +4,150 @@ with list_prices as (
 
 ),
 
-price_overrides as (
+overrides as (
+
+    select
+        provider,
+        model,
+        service_tier,
+        coalesce(valid_from, date '1970-01-01') as valid_from,
+        coalesce(valid_to, date '9999-12-31') as valid_to,
+        -- A meter without a price costs what its type does, and that what plain input or output
+        -- does.
+        unnest(
+            [
+                {%- for meter in meters() %}
+                    {
+                        'meter': '{{ meter.name }}',
+                        'usd': coalesce(
+                            {{ meter.name }}_usd_per_million_tokens,
+                            {{ meter.type }}_usd_per_million_tokens,
+                            {{ meter.part_of }}_usd_per_million_tokens
+                        )
+                    },
+                {%- endfor %}
+                { 'meter': 'web_search', 'usd': web_search_usd },
+                { 'meter': 'request', 'usd': 0 }
+            ],
+            recursive := true
+        )
+    from (
+        select
+            *,
+            input_usd_per_million_tokens as input_uncached_usd_per_million_tokens
+        from {{ ref('price_overrides') }}
+    ) as price_overrides
+
+),
+
+factors as (
 
     select
         *,
-        input_usd_per_million_tokens as input_uncached_usd_per_million_tokens
-    from {{ ref('price_overrides') }}
+        coalesce(valid_from, date '1970-01-01') as holds_from,
+        coalesce(valid_to, date '9999-12-31') as holds_to
+    from {{ ref('price_factors') }}
 
 ),
 
-override_prices as (
-
-    select
-        provider,
-        model,
-        'override' as price_source,
-        cast(coalesce(valid_from, date '1970-01-01') as timestamp) as valid_from,
-        cast(coalesce(valid_to, date '9999-12-31') as timestamp) as valid_to,
-        time '00:00:00' as daily_from,
-        time '24:00:00' as daily_to,
-        -1 as input_tokens_above,
-        9223372036854775807 as input_tokens_up_to,
-        -- What has no price of its own costs what plain input or output costs.
-        {%- for type in token_types() %}
-            cast(
-                coalesce(
-                    {{ type.name }}_usd_per_million_tokens,
-                    {{ type.part_of }}_usd_per_million_tokens
-                ) as decimal(18, 12)
-            ) as {{ type.name }}_usd_per_million_tokens,
-        {%- endfor %}
-        cast(0 as decimal(18, 9)) as request_usd
-    from price_overrides
-
-),
-
--- Where overrides leave the list price in force: before the first, and after each until the next.
--- Two overrides without a day between them leave a gap of no length, which the next step drops.
-gaps_between_overrides as (
-
-    select
-        provider,
-        model,
-        timestamp '1970-01-01' as gap_from,
-        min(valid_from) as gap_to
-    from override_prices
-    group by provider, model
-
-    union all
-
-    select
-        provider,
-        model,
-        max(valid_to) over (
-            partition by provider, model order by valid_from
-        ) as gap_from,
-        lead(valid_from, 1, timestamp '9999-12-31') over (
-            partition by provider, model order by valid_from
-        ) as gap_to
-    from override_prices
-
-),
-
-list_prices_between_overrides as (
+-- An override replaces the list price, and one of the tier that of all tiers.
+chosen as (
 
     select
         list_prices.* replace (
-            greatest(list_prices.valid_from, gaps.gap_from) as valid_from,
-            least(list_prices.valid_to, gaps.gap_to) as valid_to
+            case when overrides.provider is null then list_prices.usd else overrides.usd end as usd,
+            case
+                when overrides.provider is null then list_prices.is_tier_in_price
+                else overrides.service_tier is not null
+            end as is_tier_in_price,
+            overrides.provider is null and list_prices.is_region_in_price as is_region_in_price
         ),
-        'list' as price_source
+        case when overrides.provider is null then 'list' else 'override' end as price_source
     from list_prices
-    left join gaps_between_overrides as gaps
+    left join overrides
         on
-            list_prices.provider = gaps.provider
-            and list_prices.model = gaps.model
+            list_prices.provider = overrides.provider
+            and list_prices.model = overrides.model
+            and list_prices.service_tier
+            = coalesce(overrides.service_tier, list_prices.service_tier)
+            and list_prices.meter = overrides.meter
+            and list_prices.valid_from >= overrides.valid_from
+            and list_prices.valid_to <= overrides.valid_to
+    qualify
+        row_number() over (
+            partition by
+                list_prices.provider, list_prices.model, list_prices.service_tier,
+                list_prices.region, list_prices.valid_from, list_prices.daily_from,
+                list_prices.input_tokens_above, list_prices.meter
+            order by overrides.service_tier nulls last
+        ) = 1
+
+),
+
+-- What a tier or a region costs beside that, where the price does not have it already: of several
+-- factors the one that says most exactly for what.
+with_factors as (
+
+    select
+        chosen.*,
+        arg_max(
+            factors.factor, (length(factors.model_pattern), length(factors.meter_pattern))
+        ) filter (where factors.service_tier is not null) as tier_factor,
+        arg_max(
+            factors.factor,
+            (length(factors.model_pattern), length(factors.meter_pattern), length(factors.region))
+        ) filter (where factors.region is not null) as region_factor
+    from chosen
+    left join factors
+        on
+            chosen.provider = factors.provider
+            and chosen.model glob factors.model_pattern
+            and chosen.meter glob factors.meter_pattern
+            and chosen.meter not in ('web_search', 'request')
+            and chosen.valid_from >= factors.holds_from
+            and chosen.valid_to <= factors.holds_to
+            and (
+                (chosen.service_tier = factors.service_tier and not chosen.is_tier_in_price)
+                or (chosen.region glob factors.region and not chosen.is_region_in_price)
+            )
+    group by all
 
 ),
 
 prices as (
 
-    select * from override_prices
-
-    union all by name
-
-    select * from list_prices_between_overrides
-    where valid_from < valid_to
+    select
+        provider,
+        model,
+        service_tier,
+        region,
+        price_source,
+        valid_from,
+        valid_to,
+        daily_from,
+        daily_to,
+        input_tokens_above,
+        input_tokens_up_to,
+        {%- for meter in meters() %}
+            cast(
+                max(usd * coalesce(tier_factor, 1) * coalesce(region_factor, 1)) filter (
+                    where meter = '{{ meter.name }}'
+                ) as decimal(18, 12)
+            ) as {{ meter.name }}_usd_per_million_tokens,
+        {%- endfor %}
+        cast(max(usd) filter (where meter = 'web_search') as decimal(18, 9)) as web_search_usd,
+        cast(max(usd) filter (where meter = 'request') as decimal(18, 9)) as request_usd
+    from with_factors
+    group by all
+    -- What is asked for at a tier of which nobody knows the price has none.
+    having
+        count(usd) > 0
+        and (
+            service_tier = 'standard'
+            or price_source = 'override'
+            or bool_or(is_tier_in_price)
+            or count(tier_factor) > 0
+        )
 
 ),
 
@@ -100,6 +158,8 @@ final as (
             ' | ',
             provider,
             model,
+            case when service_tier <> 'standard' then service_tier end,
+            case when region <> '' then 'in ' || region end,
             price_source,
             'from ' || cast(cast(valid_from as date) as varchar),
             case

@@ -5,7 +5,9 @@ with requests as (
     select
         *,
         {{ token_types('input') | map(attribute='tokens') | join(' + ') }} as input_tokens,
-        {{ token_types('output') | map(attribute='tokens') | join(' + ') }} as output_tokens
+        {{ token_types('output') | map(attribute='tokens') | join(' + ') }} as output_tokens,
+        -- Nobody knows how large each call of a sum was: all are priced as small ones.
+        case when is_sum_of_calls then 0 else coalesce(input_tokens, 0) end as size_in_tokens
     from {{ ref('int_requests') }}
 
 ),
@@ -29,17 +31,20 @@ priced as (
         requests.input_tokens + requests.output_tokens as total_tokens,
         models.ai_service,
         prices.price_id,
-        -- Null if a type that has tokens has no price.
+        -- Null if a meter that has tokens, or searches, have no price.
         (
-            {%- for type in token_types() %}
+            {%- for meter in meters() %}
                 {{ '+' if not loop.first }} case
-                    when requests.{{ type.tokens }} = 0 then 0
-                    else
-                        requests.{{ type.tokens }} * prices.{{ type.name }}_usd_per_million_tokens
+                    when coalesce({{ meter.tokens }}, 0) = 0 then 0
+                    else ({{ meter.tokens }}) * prices.{{ meter.name }}_usd_per_million_tokens
                 end
             {%- endfor %}
         ) * 0.000001
-        + prices.request_usd as price_of_tokens_usd
+        + case
+            when coalesce(requests.web_searches, 0) = 0 then 0
+            else requests.web_searches * prices.web_search_usd
+        end
+        + prices.request_usd as price_usd
     from requests
     inner join models
         on requests.provider = models.provider and requests.model = models.model
@@ -47,12 +52,14 @@ priced as (
         on
             requests.provider = prices.provider
             and requests.model = prices.model
+            and coalesce(requests.service_tier, 'standard') = prices.service_tier
+            and coalesce(requests.region, '') = prices.region
             and requests.requested_at >= prices.valid_from
             and requests.requested_at < prices.valid_to
             and cast(requests.requested_at as time) >= prices.daily_from
             and cast(requests.requested_at as time) < prices.daily_to
-            and coalesce(requests.input_tokens, 0) > prices.input_tokens_above
-            and coalesce(requests.input_tokens, 0) <= prices.input_tokens_up_to
+            and requests.size_in_tokens > prices.input_tokens_above
+            and requests.size_in_tokens <= prices.input_tokens_up_to
 
 ),
 
@@ -68,7 +75,7 @@ judged as (
             when status = 'failure' and total_tokens is null and first_token_at is null then 'free'
             when total_tokens is null then 'no usage reported'
             when price_id is null then 'no known price'
-            when price_of_tokens_usd is null then 'partly priced'
+            when price_usd is null then 'partly priced'
             else 'priced'
         end as price_status
     from priced
@@ -100,14 +107,21 @@ final as (
         status,
         error_type,
         is_cache_hit,
+        service_tier,
+        region,
+        is_sum_of_calls,
         {{ token_types() | map(attribute='tokens') | join(', ') }},
+        {%- for meter in finer_meters() %}
+            {{ meter.name }}_tokens,
+        {%- endfor %}
+        web_searches,
         input_tokens,
         output_tokens,
         total_tokens,
-        -- Exact, without rounding: 12 decimals of the price, 6 of a million tokens.
+        -- Rounded once, before anything is added up.
         cast(
-            case price_status when 'free' then 0 when 'priced' then price_of_tokens_usd end
-            as decimal(38, 18)
+            case price_status when 'free' then 0 when 'priced' then price_usd end
+            as decimal(28, 12)
         ) as cost_usd,
         price_status,
         reported_cost_usd,

@@ -29,7 +29,7 @@ final as (
     from requests
     group by
         usage_date, requests_version, session_id, ai_service, {{ known_user('requests.user_id') }}
-    {{ and_archived(user_columns=['user_id']) }}
+    {{ and_archived(user_columns=['user_id'], money_columns=['cost_usd']) }}
 
 )
 

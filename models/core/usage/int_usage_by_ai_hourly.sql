@@ -21,7 +21,7 @@ final as (
         count(distinct prompt_id) as prompts
     from requests
     group by usage_date, requests_version, usage_hour, ai_service
-    {{ and_archived() }}
+    {{ and_archived(money_columns=['cost_usd']) }}
 
 )
 

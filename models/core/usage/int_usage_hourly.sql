@@ -29,6 +29,9 @@ final as (
         ] + token_types() | map(attribute='tokens') | list %}
             cast(sum({{ tokens }}) as bigint) as {{ tokens }},
         {%- endfor %}
+        {%- for meter in finer_meters() %}
+            cast(sum({{ meter.name }}_tokens) as bigint) as {{ meter.name }}_tokens,
+        {%- endfor %}
         {{ count_not_told() }},
         sum(response_time_ms) filter (where status = 'success') as total_response_time_ms,
         count(response_time_ms) filter (where status = 'success') as timed_responses,
@@ -38,7 +41,7 @@ final as (
     group by
         usage_date, requests_version, usage_hour, {{ known_user('requests.user_id') }}, ai_service,
         provider, model, source
-    {{ and_archived(user_columns=['user_id']) }}
+    {{ and_archived(user_columns=['user_id'], money_columns=['cost_usd']) }}
 
 )
 

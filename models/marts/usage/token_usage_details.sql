@@ -11,8 +11,8 @@ daily as (
         user_id,
         ai_service,
         model,
-        {%- for type in token_types() %}
-            cast(sum({{ type.tokens }}) as bigint) as {{ type.name }}
+        {%- for meter in meters() %}
+            cast(sum({{ meter.tokens }}) as bigint) as {{ meter.name }}
             {%- if not loop.last %},{% endif %}
         {%- endfor %}
     from usage_hourly
@@ -20,13 +20,32 @@ daily as (
 
 ),
 
-final as (
+by_meter as (
 
     unpivot daily
-    on {{ token_types() | map(attribute='name') | join(', ') }}
-    into name token_type value tokens
+    on {{ meters() | map(attribute='name') | join(', ') }}
+    into name meter value tokens
+
+),
+
+final as (
+
+    select
+        usage_date,
+        user_id,
+        ai_service,
+        model,
+        case meter
+            {%- for meter in finer_meters() %}
+                when '{{ meter.name }}' then '{{ meter.type }}'
+            {%- endfor %}
+            else meter
+        end as token_type,
+        meter,
+        tokens
+    from by_meter
+    where tokens > 0
 
 )
 
 select * from final
-where tokens > 0
