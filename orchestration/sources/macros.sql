@@ -139,6 +139,43 @@ create or replace temp macro in_json(x, path) as
 create or replace temp macro in_dict(x, field) as
     nullif(regexp_extract(x, '[''"]' || field || '[''"]: *([0-9]+)', 1), '');
 
+create or replace temp macro in_part(x, part, field) as nullif(regexp_extract(
+    x, '[''"]' || part || '[''"]: *\{[^{}]*[''"]' || field || '[''"]: *([0-9]+)', 1
+), '');
+
+create or replace temp macro word_in_dict(x, field) as
+    nullif(regexp_extract(x, '[''"]' || field || '[''"]: *[''"]([A-Za-z0-9_-]+)[''"]', 1), '');
+
+-- Langfuse's kinds of usage stand beside each other, and what begins with `input` makes up the input;
+-- unless the total says that `input` is the whole. Cached and reasoning tokens are read apart.
+create or replace temp macro whole(kinds, part) as case
+    when as_count(kinds['total']) = as_count(kinds['input']) + as_count(kinds['output'])
+        then given(kinds[part])
+    else coalesce(
+        cast(as_count(kinds[part]) + count_of(list_transform(
+            list_filter(
+                map_keys(kinds),
+                lambda kind: starts_with(kind, part || '_') and not regexp_matches(
+                    kind, '^(in|out)put_(tokens$|cache|ephemeral|reasoning|priority|.*prediction)'
+                )
+            ),
+            lambda kind: kinds[kind]
+        )) as varchar),
+        given(kinds[part])
+    )
+end;
+
+create or replace temp macro of_kind(kinds, part, modality) as coalesce(
+    kinds[part || '_' || modality || '_tokens'], kinds[part || '_' || modality],
+    kinds[part || '_modality_' || upper(modality)]
+);
+
+-- Google's lists of tokens by modality.
+create or replace temp macro of_modality(details, kind) as cast(count_of(nullif(list_transform(
+    list_filter(details, lambda detail: upper(detail.modality) = kind),
+    lambda detail: detail."tokenCount"
+), [])) as varchar);
+
 -- Attributes as OpenTelemetry has them: their text, and which of some names are told.
 create or replace temp macro attribute_text(x) as
     coalesce(x."stringValue", x."intValue", x."doubleValue", x."boolValue");

@@ -131,16 +131,35 @@ attributed as (
                     'llm.usage.reasoning_tokens', 'llm.token_count.completion_details.reasoning',
                     'ai.usage.outputTokenDetails.reasoningTokens', 'ai.usage.reasoningTokens',
                     -- tokens of these that have a price of their own
-                    'llm.token_count.prompt_details.audio', 'llm.token_count.completion_details.audio',
-                    'gen_ai.usage.details.input_audio_tokens',
+                    'gen_ai.usage.cache_creation.ephemeral_5m_input_tokens',
+                    'gen_ai.usage.cache_creation.ephemeral_1h_input_tokens',
+                    'gen_ai.usage.cache_creation_1h.input_tokens',
+                    'gen_ai.usage.details.ephemeral_1h_input_tokens',
+                    'gen_ai.usage.audio.input_tokens', 'gen_ai.usage.input_tokens.audio',
+                    'gen_ai.usage.input_audio_tokens', 'gen_ai.usage.details.input_audio_tokens',
+                    'gen_ai.usage.details.audio_prompt_tokens',
+                    'llm.token_count.prompt_details.audio',
+                    'gen_ai.usage.audio.cache_read.input_tokens',
                     'gen_ai.usage.details.cache_audio_read_tokens',
+                    'gen_ai.usage.details.audio_cache_tokens',
+                    'gen_ai.usage.image.input_tokens', 'gen_ai.usage.details.image_prompt_tokens',
+                    'gen_ai.usage.input_tokens.video', 'gen_ai.usage.details.video_prompt_tokens',
+                    'gen_ai.usage.audio.output_tokens', 'gen_ai.usage.output_audio_tokens',
                     'gen_ai.usage.details.output_audio_tokens',
-                    'gen_ai.usage.details.cache_write_5m_tokens',
-                    'gen_ai.usage.details.cache_write_1h_tokens',
-                    -- what is billed besides, and at which tier
+                    'gen_ai.usage.details.audio_candidates_tokens',
+                    'gen_ai.usage.completion_tokens_details.audio_tokens',
+                    'llm.token_count.completion_details.audio',
+                    'gen_ai.usage.image.output_tokens', 'gen_ai.usage.output_tokens.image',
+                    'gen_ai.usage.details.image_candidates_tokens',
+                    -- what is billed besides, at which tier, and where it ran
+                    'gen_ai.usage.server_tool_use.web_search_requests',
+                    'gen_ai.usage.web_search_requests',
                     'gen_ai.usage.details.web_search_requests',
                     'openai.response.service_tier', 'gen_ai.openai.response.service_tier',
+                    'gen_ai.response.service_tier', 'gen_ai.anthropic.service_tier',
                     'openai.request.service_tier', 'gen_ai.openai.request.service_tier',
+                    'langfuse.observation.model.parameters', 'speed',
+                    'gen_ai.anthropic.inference_geo',
                     -- all of it, as JSON or as Python writes it
                     'langfuse.observation.usage_details', 'mlflow.chat.tokenUsage',
                     'metadata.usage_object',
@@ -181,6 +200,56 @@ attributed as (
             lambda attribute: {'key': attribute.key, 'value': attribute_text(attribute.value)}
         ))) as attributes
     from spans
+),
+
+-- Objects within attributes, each taken apart once.
+unpacked as (
+    select
+        *,
+        case
+            when json_valid(attributes['langfuse.observation.usage_details'])
+                then try_cast(
+                    cast(attributes['langfuse.observation.usage_details'] as json)
+                    as map(varchar, varchar)
+                )
+        end as kinds,
+        case
+            when json_valid(attributes['ai.response.providerMetadata'])
+                then from_json(
+                    attributes['ai.response.providerMetadata'],
+                    '{
+                        "anthropic": {
+                            "cacheCreationInputTokens": "VARCHAR",
+                            "usage": {
+                                "cache_creation_input_tokens": "VARCHAR",
+                                "cache_creation": {
+                                    "ephemeral_5m_input_tokens": "VARCHAR",
+                                    "ephemeral_1h_input_tokens": "VARCHAR"
+                                },
+                                "server_tool_use": {"web_search_requests": "VARCHAR"},
+                                "service_tier": "VARCHAR",
+                                "speed": "VARCHAR",
+                                "inference_geo": "VARCHAR"
+                            }
+                        },
+                        "bedrock": {"usage": {"cacheWriteInputTokens": "VARCHAR"}},
+                        "openai": {"serviceTier": "VARCHAR"},
+                        "google": {
+                            "serviceTier": "VARCHAR",
+                            "usageMetadata": {
+                                "trafficType": "VARCHAR",
+                                "promptTokensDetails":
+                                    [{"modality": "VARCHAR", "tokenCount": "VARCHAR"}],
+                                "cacheTokensDetails":
+                                    [{"modality": "VARCHAR", "tokenCount": "VARCHAR"}],
+                                "candidatesTokensDetails":
+                                    [{"modality": "VARCHAR", "tokenCount": "VARCHAR"}]
+                            }
+                        }
+                    }'
+                )
+        end as vercel
+    from attributed
 ),
 
 -- Text as it was told, of each the first name that tells it.
@@ -238,9 +307,7 @@ named as (
             given(attributes['ai.usage.promptTokens']), given(attributes['ai.usage.tokens']),
             given(attributes['gen_ai.aggregated_usage.input_tokens']),
             case when is_claude_code then given(attributes['input_tokens']) end,
-            in_json(attributes['langfuse.observation.usage_details'], '$.input'),
-            in_json(attributes['langfuse.observation.usage_details'], '$.prompt_tokens'),
-            in_json(attributes['langfuse.observation.usage_details'], '$.input_tokens'),
+            whole(kinds, 'input'), given(kinds['prompt_tokens']), given(kinds['input_tokens']),
             in_json(attributes['mlflow.chat.tokenUsage'], '$.input_tokens')
         ) as input_tokens,
         coalesce(
@@ -254,9 +321,8 @@ named as (
             given(attributes['ai.usage.completionTokens']),
             given(attributes['gen_ai.aggregated_usage.output_tokens']),
             case when is_claude_code then given(attributes['output_tokens']) end,
-            in_json(attributes['langfuse.observation.usage_details'], '$.output'),
-            in_json(attributes['langfuse.observation.usage_details'], '$.completion_tokens'),
-            in_json(attributes['langfuse.observation.usage_details'], '$.output_tokens'),
+            whole(kinds, 'output'), given(kinds['completion_tokens']),
+            given(kinds['output_tokens']),
             in_json(attributes['mlflow.chat.tokenUsage'], '$.output_tokens')
         ) as output_tokens,
         coalesce(
@@ -267,8 +333,7 @@ named as (
             given(attributes['gen_ai.usage.total_tokens']),
             given(attributes['llm.token_count.total']),
             given(attributes['llm.usage.total_tokens']), given(attributes['ai.usage.totalTokens']),
-            in_json(attributes['langfuse.observation.usage_details'], '$.total'),
-            in_json(attributes['langfuse.observation.usage_details'], '$.total_tokens'),
+            given(kinds['total']), given(kinds['total_tokens']),
             in_json(attributes['mlflow.chat.tokenUsage'], '$.total_tokens')
         ) as total_tokens,
 
@@ -307,59 +372,164 @@ named as (
             'ai.usage.outputTokenDetails.reasoningTokens', 'ai.usage.reasoningTokens'
         ], attributes) as reasoning_attribute,
         coalesce(
-            in_json(attributes['langfuse.observation.usage_details'], '$.input_cached_tokens'),
-            in_json(attributes['langfuse.observation.usage_details'], '$.cache_read_input_tokens'),
+            given(kinds['input_cached_tokens']), given(kinds['input_cache_read']),
+            given(kinds['cache_read_input_tokens']),
+            in_json(kinds['prompt_tokens_details'], '$.cached_tokens'),
             in_json(attributes['mlflow.chat.tokenUsage'], '$.cache_read_input_tokens'),
             in_dict(attributes['metadata.usage_object'], 'cached_tokens')
         ) as cache_read_in_object,
+        -- Langfuse's two lives of what was written stand beside the rest of it.
+        coalesce(kinds['input_cache_creation_5m'], kinds['input_ephemeral_5m_input_tokens'])
+            as written_5m_beside,
+        coalesce(kinds['input_cache_creation_1h'], kinds['input_ephemeral_1h_input_tokens'])
+            as written_1h_beside,
+        coalesce(kinds['input_cache_creation'], kinds['cache_creation_input_tokens'])
+            as written_kind,
         -- The Vercel AI SDK had no name for what was written to the cache before its version 6.
         coalesce(
-            in_json(attributes['langfuse.observation.usage_details'], '$.input_cache_creation'),
-            in_json(
-                attributes['langfuse.observation.usage_details'], '$.cache_creation_input_tokens'
-            ),
+            case
+                when coalesce(written_5m_beside, written_1h_beside) is null then written_kind
+                else
+                    cast(
+                        count_of([written_kind, written_5m_beside, written_1h_beside]) as varchar
+                    )
+            end,
             in_json(attributes['mlflow.chat.tokenUsage'], '$.cache_creation_input_tokens'),
-            in_json(
-                attributes['ai.response.providerMetadata'], '$.anthropic.cacheCreationInputTokens'
-            ),
-            in_json(
-                attributes['ai.response.providerMetadata'],
-                '$.anthropic.usage.cache_creation_input_tokens'
-            ),
-            in_json(
-                attributes['ai.response.providerMetadata'], '$.bedrock.usage.cacheWriteInputTokens'
-            ),
+            vercel.anthropic."cacheCreationInputTokens",
+            vercel.anthropic.usage.cache_creation_input_tokens,
+            vercel.bedrock.usage."cacheWriteInputTokens",
             in_dict(attributes['metadata.usage_object'], 'cache_creation_tokens')
         ) as cache_write_in_object,
         coalesce(
-            in_json(attributes['langfuse.observation.usage_details'], '$.output_reasoning_tokens'),
+            given(kinds['output_reasoning_tokens']), given(kinds['output_reasoning']),
+            in_json(kinds['completion_tokens_details'], '$.reasoning_tokens'),
             in_dict(attributes['metadata.usage_object'], 'reasoning_tokens')
         ) as reasoning_in_object,
-        given(attributes['gen_ai.usage.details.cache_write_5m_tokens']) as cache_write_5m_tokens,
-        given(attributes['gen_ai.usage.details.cache_write_1h_tokens']) as cache_write_1h_tokens,
+
         coalesce(
+            given(attributes['gen_ai.usage.cache_creation.ephemeral_5m_input_tokens']),
+            written_5m_beside, kinds['cache_creation_ephemeral_5m_input_tokens'],
+            vercel.anthropic.usage.cache_creation.ephemeral_5m_input_tokens,
+            in_dict(attributes['metadata.usage_object'], 'ephemeral_5m_input_tokens')
+        ) as cache_write_5m_tokens,
+        coalesce(
+            given(attributes['gen_ai.usage.cache_creation.ephemeral_1h_input_tokens']),
+            given(attributes['gen_ai.usage.cache_creation_1h.input_tokens']),
+            given(attributes['gen_ai.usage.details.ephemeral_1h_input_tokens']),
+            written_1h_beside, kinds['cache_creation_ephemeral_1h_input_tokens'],
+            in_json(attributes['mlflow.chat.tokenUsage'], '$.cache_creation_input_tokens_above_1hr'),
+            vercel.anthropic.usage.cache_creation.ephemeral_1h_input_tokens,
+            in_dict(attributes['metadata.usage_object'], 'ephemeral_1h_input_tokens')
+        ) as cache_write_1h_tokens,
+        coalesce(
+            given(attributes['gen_ai.usage.audio.input_tokens']),
+            given(attributes['gen_ai.usage.input_tokens.audio']),
+            given(attributes['gen_ai.usage.input_audio_tokens']),
+            given(attributes['gen_ai.usage.details.input_audio_tokens']),
+            given(attributes['gen_ai.usage.details.audio_prompt_tokens']),
             given(attributes['llm.token_count.prompt_details.audio']),
-            given(attributes['gen_ai.usage.details.input_audio_tokens'])
+            of_kind(kinds, 'input', 'audio'),
+            in_json(kinds['prompt_tokens_details'], '$.audio_tokens'),
+            of_modality(vercel.google."usageMetadata"."promptTokensDetails", 'AUDIO'),
+            in_part(attributes['metadata.usage_object'], 'prompt_tokens_details', 'audio_tokens')
         ) as input_audio_tokens,
-        given(attributes['gen_ai.usage.details.cache_audio_read_tokens']) as cache_audio_read_tokens,
-        cast(null as varchar) as input_image_tokens,
-        cast(null as varchar) as input_video_tokens,
         coalesce(
+            given(attributes['gen_ai.usage.audio.cache_read.input_tokens']),
+            given(attributes['gen_ai.usage.details.cache_audio_read_tokens']),
+            given(attributes['gen_ai.usage.details.audio_cache_tokens']),
+            of_modality(vercel.google."usageMetadata"."cacheTokensDetails", 'AUDIO'),
+            in_part(attributes['metadata.usage_object'], 'cached_tokens_details', 'audio_tokens')
+        ) as cache_audio_read_tokens,
+        coalesce(
+            given(attributes['gen_ai.usage.image.input_tokens']),
+            given(attributes['gen_ai.usage.details.image_prompt_tokens']),
+            of_kind(kinds, 'input', 'image'),
+            of_modality(vercel.google."usageMetadata"."promptTokensDetails", 'IMAGE'),
+            in_part(attributes['metadata.usage_object'], 'prompt_tokens_details', 'image_tokens')
+        ) as input_image_tokens,
+        coalesce(
+            given(attributes['gen_ai.usage.input_tokens.video']),
+            given(attributes['gen_ai.usage.details.video_prompt_tokens']),
+            of_kind(kinds, 'input', 'video'),
+            of_modality(vercel.google."usageMetadata"."promptTokensDetails", 'VIDEO'),
+            in_part(attributes['metadata.usage_object'], 'prompt_tokens_details', 'video_tokens')
+        ) as input_video_tokens,
+        coalesce(
+            given(attributes['gen_ai.usage.audio.output_tokens']),
+            given(attributes['gen_ai.usage.output_audio_tokens']),
+            given(attributes['gen_ai.usage.details.output_audio_tokens']),
+            given(attributes['gen_ai.usage.details.audio_candidates_tokens']),
+            given(attributes['gen_ai.usage.completion_tokens_details.audio_tokens']),
             given(attributes['llm.token_count.completion_details.audio']),
-            given(attributes['gen_ai.usage.details.output_audio_tokens'])
+            of_kind(kinds, 'output', 'audio'),
+            in_json(kinds['completion_tokens_details'], '$.audio_tokens'),
+            of_modality(vercel.google."usageMetadata"."candidatesTokensDetails", 'AUDIO'),
+            in_part(
+                attributes['metadata.usage_object'], 'completion_tokens_details', 'audio_tokens'
+            )
         ) as output_audio_tokens,
-        cast(null as varchar) as output_image_tokens,
-        cast(null as varchar) as output_video_tokens,
-        given(attributes['gen_ai.usage.details.web_search_requests']) as web_searches,
         coalesce(
-            given(attributes['openai.response.service_tier']),
-            given(attributes['gen_ai.openai.response.service_tier']),
-            given(attributes['openai.request.service_tier']),
-            given(attributes['gen_ai.openai.request.service_tier'])
+            given(attributes['gen_ai.usage.image.output_tokens']),
+            given(attributes['gen_ai.usage.output_tokens.image']),
+            given(attributes['gen_ai.usage.details.image_candidates_tokens']),
+            of_kind(kinds, 'output', 'image'),
+            of_modality(vercel.google."usageMetadata"."candidatesTokensDetails", 'IMAGE'),
+            in_part(
+                attributes['metadata.usage_object'], 'completion_tokens_details', 'image_tokens'
+            )
+        ) as output_image_tokens,
+        coalesce(
+            of_kind(kinds, 'output', 'video'),
+            of_modality(vercel.google."usageMetadata"."candidatesTokensDetails", 'VIDEO'),
+            in_part(
+                attributes['metadata.usage_object'], 'completion_tokens_details', 'video_tokens'
+            )
+        ) as output_video_tokens,
+        coalesce(
+            given(attributes['gen_ai.usage.server_tool_use.web_search_requests']),
+            given(attributes['gen_ai.usage.web_search_requests']),
+            given(attributes['gen_ai.usage.details.web_search_requests']),
+            vercel.anthropic.usage.server_tool_use.web_search_requests,
+            in_dict(attributes['metadata.usage_object'], 'web_search_requests')
+        ) as web_searches,
+        -- What was served goes before what was asked for. Claude Code and Anthropic tell speed apart
+        -- from the tier; OpenLIT writes `auto` where no tier was told, and its adapter of Azure's
+        -- inference a fingerprint.
+        coalesce(
+            case
+                when
+                    'fast' in (
+                        case when is_claude_code then attributes['speed'] end,
+                        vercel.anthropic.usage.speed,
+                        word_in_dict(attributes['metadata.usage_object'], 'speed')
+                    )
+                    then 'fast'
+            end,
+            list_filter(
+                [
+                    attributes['openai.response.service_tier'],
+                    attributes['gen_ai.openai.response.service_tier'],
+                    attributes['gen_ai.response.service_tier'],
+                    attributes['gen_ai.anthropic.service_tier'],
+                    vercel.openai."serviceTier",
+                    vercel.anthropic.usage.service_tier,
+                    vercel.google."serviceTier",
+                    vercel.google."usageMetadata"."trafficType",
+                    word_in_dict(attributes['metadata.usage_object'], 'service_tier'),
+                    attributes['openai.request.service_tier'],
+                    attributes['gen_ai.openai.request.service_tier'],
+                    in_json(attributes['langfuse.observation.model.parameters'], '$.service_tier')
+                ],
+                lambda tier: given(tier) <> 'auto' and not starts_with(tier, 'fp_')
+            )[1]
         ) as service_tier,
-        cast(null as varchar) as region,
+        coalesce(
+            given(attributes['gen_ai.anthropic.inference_geo']),
+            vercel.anthropic.usage.inference_geo,
+            word_in_dict(attributes['metadata.usage_object'], 'inference_geo')
+        ) as region,
         case
-            when in_json(attributes['langfuse.observation.usage_details'], '$.input') is not null
+            when given(kinds['input']) is not null
                 then 'langfuse.observation.usage_details'
             when given(attributes['mlflow.chat.tokenUsage']) is not null
                 then 'mlflow.chat.tokenUsage'
@@ -459,7 +629,7 @@ named as (
 
         make_timestamp(try_cast(span."startTimeUnixNano" as bigint) // 1000) as started_at,
         make_timestamp(try_cast(span."endTimeUnixNano" as bigint) // 1000) as ended_at
-    from attributed
+    from unpacked
 ),
 
 -- A request belongs to the day of its start. A span that only carries who asked is stored in each
