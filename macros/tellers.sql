@@ -25,5 +25,9 @@
     landing_file,
     requested_at,
     model,
-    hash(response_id, reported_cost_usd, first_token_at, cache_read_tokens, reasoning_tokens)
+    hash(response_id, reported_cost_usd, first_token_at, cache_read_tokens, reasoning_tokens),
+    hash(
+        service_tier, region, web_searches,
+        {{ finer_meters() | map(attribute='name') | join('_tokens, ') }}_tokens
+    )
 {%- endmacro %}

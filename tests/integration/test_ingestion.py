@@ -175,6 +175,31 @@ BAD_LINES = [
         gateway(reasoning_tokens=6),
         "reasoning_tokens exceed output_tokens, which must include them",
     ),
+    (
+        "gateway",
+        gateway(cache_write_tokens=5, cache_write_5m_tokens=3, cache_write_1h_tokens=3),
+        "cache_write_5m_tokens and cache_write_1h_tokens exceed cache_write_tokens, which must "
+        "include them",
+    ),
+    (
+        "gateway",
+        gateway(input_audio_tokens=4, input_image_tokens=4, input_video_tokens=3),
+        "tokens of audio, images and video exceed input_tokens, which must include them",
+    ),
+    (
+        "gateway",
+        gateway(cache_read_tokens=1, input_audio_tokens=5, cache_audio_read_tokens=2),
+        "cache_audio_read_tokens exceed input_audio_tokens or cache_read_tokens, which must both "
+        "include them",
+    ),
+    (
+        "gateway",
+        gateway(output_audio_tokens=4, output_video_tokens=2),
+        "tokens of audio, images and video exceed output_tokens, which must include them",
+    ),
+    ("gateway", gateway(output_image_tokens=-1), "output_image_tokens is negative"),
+    ("gateway", gateway(web_searches=1.5), "web_searches is not a whole number"),
+    ("gateway", gateway(is_sum_of_calls="both"), "is_sum_of_calls is not true or false"),
     ("gateway", gateway(response_time_ms=-0.5), "response_time_ms is negative"),
     ("gateway", gateway(time_to_first_token_ms=1e300), "time_to_first_token_ms is absurdly large"),
     ("gateway", gateway(cost_usd="free"), "cost_usd is not a number"),
@@ -208,6 +233,7 @@ BAD_LINES = [
         litellm(metadata=json.dumps({"usage_object": {"cache_read_input_tokens": -1}})),
         "cached_tokens is negative",
     ),
+    ("litellm", litellm(**cached(image_tokens=-1)), "image_tokens of the prompt is negative"),
     ("litellm", litellm(response_cost=-1), "response_cost or spend is negative"),
     ("otel", "{}", "there are no resourceSpans with scopeSpans in it"),
     (

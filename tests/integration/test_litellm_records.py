@@ -98,6 +98,90 @@ RECORDS = {
         ),
         {"cached_tokens": 9, "cache_creation_tokens": 0, "has_cache_creation_detail": True},
     ),
+    "written to the cache for five minutes and for an hour": (
+        litellm(
+            metadata=usage(
+                prompt_tokens_details={
+                    "cache_creation_token_details": {
+                        "ephemeral_5m_input_tokens": 3,
+                        "ephemeral_1h_input_tokens": 4,
+                    }
+                }
+            )
+        ),
+        {"cache_write_5m_tokens": 3, "cache_write_1h_tokens": 4, "input_audio_tokens": None},
+    ),
+    "as Anthropic tells it": (
+        litellm(
+            **answer(
+                input_tokens=10,
+                cache_creation={"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 4},
+                server_tool_use={"web_search_requests": 2},
+                service_tier="standard",
+                inference_geo="us",
+                speed="fast",
+            )
+        ),
+        {
+            "cache_write_5m_tokens": 0,
+            "cache_write_1h_tokens": 4,
+            "web_searches": 2,
+            "service_tier": "fast",
+            "region": "us",
+        },
+    ),
+    "audio, images and video": (
+        litellm(
+            metadata=usage(
+                prompt_tokens_details={
+                    "audio_tokens": 3,
+                    "image_tokens": 2,
+                    "video_tokens": 1,
+                    "cached_tokens_details": {"audio_tokens": 1},
+                    "web_search_requests": 1,
+                },
+                completion_tokens_details={"audio_tokens": 4, "image_tokens": 5, "video_tokens": 6},
+            )
+        ),
+        {
+            "input_audio_tokens": 3,
+            "cache_audio_read_tokens": 1,
+            "input_image_tokens": 2,
+            "input_video_tokens": 1,
+            "output_audio_tokens": 4,
+            "output_image_tokens": 5,
+            "output_video_tokens": 6,
+            "web_searches": 1,
+        },
+    ),
+    "the tier that was charged": (
+        litellm(
+            cost_breakdown={"service_tier": "priority", "data_residency": "eu"},
+            model_parameters={"service_tier": "flex"},
+            response={"service_tier": "default"},
+        ),
+        {"service_tier": "priority", "region": "eu"},
+    ),
+    "in metadata, and the location": (
+        row(
+            metadata={"cost_breakdown": {"service_tier": "flex", "vertex_location": "us-east5"}},
+        ),
+        {"service_tier": "flex", "region": "us-east5"},
+    ),
+    "the tier that was served": (
+        litellm(
+            response={"service_tier": "default"}, model_parameters={"service_tier": "priority"}
+        ),
+        {"service_tier": "default", "region": None},
+    ),
+    "as Gemini tells it": (
+        litellm(response={"usageMetadata": {"trafficType": "ON_DEMAND_FLEX"}}),
+        {"service_tier": "ON_DEMAND_FLEX"},
+    ),
+    "the tier that was asked for": (
+        litellm(response="text", model_parameters={"service_tier": "flex"}),
+        {"service_tier": "flex"},
+    ),
     "the provider's total": (litellm(metadata=usage(total_tokens=20)), {"total_tokens": 20}),
     "LiteLLM's total": (litellm(total_tokens=15), {"total_tokens": 15}),
     "the call's id in metadata": (

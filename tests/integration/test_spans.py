@@ -257,6 +257,181 @@ SENDERS: dict[str, tuple[str, Attributes, Attributes]] = {
         {"gen_ai.request.model": "m", "input_tokens": 3, "success": False, "user.id": "u"},
         {"user_id": "u", "is_genai": True},
     ),
+    "finer tokens of the GenAI conventions": (
+        "opentelemetry.instrumentation.openai_v2",
+        {
+            "gen_ai.request.model": "m",
+            "gen_ai.usage.audio.input_tokens": 5,
+            "gen_ai.usage.audio.cache_read.input_tokens": 2,
+            "gen_ai.usage.image.input_tokens": 3,
+            "gen_ai.usage.audio.output_tokens": 4,
+            "openai.request.service_tier": "flex",
+            "openai.response.service_tier": "default",
+        },
+        {
+            "input_audio_tokens": 5,
+            "cache_audio_read_tokens": 2,
+            "input_image_tokens": 3,
+            "output_audio_tokens": 4,
+            "service_tier": "default",
+            "input_video_tokens": None,
+            "web_searches": None,
+        },
+    ),
+    "of OpenInference": (
+        "openinference.instrumentation.openai",
+        {
+            "llm.model_name": "m",
+            "llm.token_count.prompt_details.audio": 5,
+            "llm.token_count.completion_details.audio": 4,
+        },
+        {"input_audio_tokens": 5, "output_audio_tokens": 4, "cache_audio_read_tokens": None},
+    ),
+    "of OpenRouter": (
+        "openrouter",
+        {
+            "gen_ai.request.model": "m",
+            "gen_ai.usage.input_tokens.audio": 5,
+            "gen_ai.usage.input_tokens.video": 6,
+            "gen_ai.usage.output_tokens.image": 4,
+        },
+        {"input_audio_tokens": 5, "input_video_tokens": 6, "output_image_tokens": 4},
+    ),
+    "of Pydantic AI": (
+        "pydantic-ai",
+        {
+            "gen_ai.request.model": "m",
+            "gen_ai.usage.details.cache_audio_read_tokens": 2,
+            "gen_ai.usage.details.audio_prompt_tokens": 5,
+            "gen_ai.usage.details.image_candidates_tokens": 4,
+            "gen_ai.usage.details.ephemeral_1h_input_tokens": 7,
+            "gen_ai.usage.details.web_search_requests": 1,
+        },
+        {
+            "input_audio_tokens": 5,
+            "cache_audio_read_tokens": 2,
+            "output_image_tokens": 4,
+            "cache_write_1h_tokens": 7,
+            "web_searches": 1,
+        },
+    ),
+    "of litellm": (
+        "litellm",
+        {
+            "gen_ai.request.model": "m",
+            "gen_ai.openai.request.service_tier": "priority",
+            "metadata.usage_object": "{'completion_tokens_details': {'audio_tokens': 4, "
+            "'image_tokens': None}, 'prompt_tokens_details': {'audio_tokens': 5, 'image_tokens': "
+            "None, 'cache_creation_token_details': {'ephemeral_5m_input_tokens': 6, "
+            "'ephemeral_1h_input_tokens': 7}, 'cached_tokens_details': {'audio_tokens': 2}}, "
+            "'server_tool_use': {'web_search_requests': 1}, 'inference_geo': 'us', "
+            "'service_tier': 'standard', 'speed': 'fast'}",
+        },
+        {
+            "output_audio_tokens": 4,
+            "output_image_tokens": None,
+            "input_audio_tokens": 5,
+            "cache_audio_read_tokens": 2,
+            "cache_write_5m_tokens": 6,
+            "cache_write_1h_tokens": 7,
+            "web_searches": 1,
+            "region": "us",
+            "service_tier": "fast",
+        },
+    ),
+    "Anthropic through the Vercel AI SDK": (
+        "ai",
+        {
+            "ai.model.id": "m",
+            "ai.response.providerMetadata": '{"anthropic": {"usage": {"cache_creation": '
+            '{"ephemeral_5m_input_tokens": 6, "ephemeral_1h_input_tokens": 7}, "server_tool_use": '
+            '{"web_search_requests": 1}, "service_tier": "priority", "inference_geo": "us"}}}',
+        },
+        {
+            "cache_write_5m_tokens": 6,
+            "cache_write_1h_tokens": 7,
+            "web_searches": 1,
+            "service_tier": "priority",
+            "region": "us",
+        },
+    ),
+    "Gemini through the Vercel AI SDK": (
+        "ai",
+        {
+            "ai.model.id": "m",
+            "ai.response.providerMetadata": '{"google": {"usageMetadata": {"trafficType": '
+            '"ON_DEMAND", "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 1}, '
+            '{"modality": "AUDIO", "tokenCount": 5}, {"modality": "VIDEO", "tokenCount": 6}]}}}',
+        },
+        {
+            "input_audio_tokens": 5,
+            "input_video_tokens": 6,
+            "input_image_tokens": None,
+            "service_tier": "ON_DEMAND",
+        },
+    ),
+    "kinds of Langfuse, which stand beside each other": (
+        "langfuse-sdk",
+        {
+            "langfuse.observation.model.name": "m",
+            "langfuse.observation.usage_details": '{"input": 10, "input_audio": 5, "input_image": '
+            '1, "input_cache_read": 2, "input_cache_creation": 3, "input_cache_creation_1h": 4, '
+            '"output": 6, "output_audio": 7, "output_reasoning": 8}',
+            "langfuse.observation.model.parameters": '{"service_tier": "flex"}',
+        },
+        {
+            "input_tokens": 16,
+            "input_audio_tokens": 5,
+            "input_image_tokens": 1,
+            "cache_read_tokens": 2,
+            "cache_write_tokens": 7,
+            "cache_write_1h_tokens": 4,
+            "output_tokens": 13,
+            "output_audio_tokens": 7,
+            "reasoning_tokens": 8,
+            "service_tier": "flex",
+        },
+    ),
+    "OpenAI's, as Langfuse passes them on": (
+        "langfuse-sdk",
+        {
+            "langfuse.observation.model.name": "m",
+            "langfuse.observation.usage_details": '{"prompt_tokens": 10, "completion_tokens": 6, '
+            '"total_tokens": 16, "prompt_tokens_details": {"cached_tokens": 3, "audio_tokens": 4}, '
+            '"completion_tokens_details": {"reasoning_tokens": 2}}',
+        },
+        {
+            "input_tokens": 10,
+            "cache_read_tokens": 3,
+            "input_audio_tokens": 4,
+            "output_tokens": 6,
+            "reasoning_tokens": 2,
+        },
+    ),
+    "an hour of MLflow's": (
+        "mlflow",
+        {
+            "mlflow.llm.model": '"m"',
+            "mlflow.chat.tokenUsage": '{"input_tokens": 10, "cache_creation_input_tokens": 5, '
+            '"cache_creation_input_tokens_above_1hr": 4}',
+        },
+        {"cache_write_tokens": 5, "cache_write_1h_tokens": 4, "cache_write_5m_tokens": None},
+    ),
+    "fast Claude Code": (
+        "com.anthropic.claude_code.tracing",
+        {"gen_ai.request.model": "m", "input_tokens": 3, "speed": "fast"},
+        {"service_tier": "fast"},
+    ),
+    "a tier that OpenLIT made up": (
+        "openlit.instrumentation.azure_ai_inference",
+        {
+            "gen_ai.request.model": "m",
+            "openai.response.service_tier": "fp_ee1d74bde0",
+            "gen_ai.openai.response.service_tier": "auto",
+            "openai.request.service_tier": "flex",
+        },
+        {"service_tier": "flex"},
+    ),
     "objects that are none": (
         "lib",
         {

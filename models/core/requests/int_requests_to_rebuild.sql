@@ -92,7 +92,8 @@ settled as (
             ) }} as input_image_tokens,
             {{ at_most(
                 'input_video_tokens',
-                '(input_uncached_tokens - coalesce(uncached_audio, 0) - coalesce(input_image_tokens, 0))'
+                '(input_uncached_tokens - coalesce(uncached_audio, 0)'
+                ' - coalesce(input_image_tokens, 0))'
             ) }} as input_video_tokens,
             {{ at_most('cache_write_1h_tokens', 'cache_write_tokens') }} as cache_write_1h_tokens,
             {{ at_most(

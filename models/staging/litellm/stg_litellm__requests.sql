@@ -209,9 +209,16 @@ renamed as (
                 then total_tokens + cache_creation_tokens
             when is_usage_told then total_tokens
         end as total_tokens,
-        {%- for meter in finer_meters() %}
+        {%- for meter in finer_meters() if meter.name != 'output_image' %}
             case when is_usage_told then {{ meter.name }}_tokens end as {{ meter.name }}_tokens,
         {%- endfor %}
+        case
+            when not is_usage_told then null
+            -- What makes images puts out nothing else, until something finer is told.
+            when contains(called, 'image_') and output_audio_tokens is null
+                then coalesce(output_image_tokens, completion_tokens)
+            else output_image_tokens
+        end as output_image_tokens,
         web_searches,
         'within' as cache_tokens_are,
         -- xAI's stood beside the output until LiteLLM added them to it; the total tells which.
