@@ -36,7 +36,7 @@ def failures(result: Any) -> list:
 
 
 def text(value: Any) -> str:
-    """Write a figure as people do: 1,234 and no 1234.0; dates without a time."""
+    """Write a figure as people do: 1,234 and no 1234.0, 2.5 and no 2; dates without a time."""
     if isinstance(value, float):
-        return f"{value:,.0f}"
+        return f"{value:,.10g}"
     return f"{value:%Y-%m-%d}" if isinstance(value, datetime) else str(value)

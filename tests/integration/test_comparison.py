@@ -213,3 +213,27 @@ def test_days_of_a_warehouse_of_an_earlier_release_can_be_marked(warehouse: Ware
 def test_days_that_are_none(warehouse: Warehouse, first: str, last: str, said: str) -> None:
     with pytest.raises(UserError, match=said):
         mark_for_rebuild(warehouse.settings, first, last)
+
+
+def test_what_is_odd_about_prices_is_told_once(published: Warehouse) -> None:
+    day = TODAY - timedelta(1)
+
+    def land(name: str, **told: object) -> None:
+        line = {"request_id": name, "provider": "openai", "requested_at": f"{day}T12:00:00Z"}
+        tokens = {"input_tokens": 1_000_000, "output_tokens": 0}
+        published.write(f"gateway/{name}.jsonl", json.dumps(line | tokens | told))
+        published.rebuild()
+
+    def warned() -> str:
+        return "\n".join(published_build(published.settings).warnings)
+
+    land("double", model="gpt-4o", cost_usd=5)
+    assert "provider openai, model gpt-4o, likely_cause double was charged" in warned()
+    assert "list_cost_usd 2.5, reported_cost_usd 5" in warned()
+    assert "seeds/price_overrides.csv" in warned()
+    land("of a tier", model="gpt-5", service_tier="Turbo")
+    assert "model gpt-5, service_tier turbo, requests_at_unknown_tier 1" in warned()
+    assert "seeds/price_factors.csv" in warned()
+    assert "gpt-4o" not in warned()
+    land("again", model="gpt-4o", cost_usd=5)
+    assert warned() == ""
