@@ -4,7 +4,7 @@
    fast), Groq's on_demand, Gemini's trafficType (ON_DEMAND, ON_DEMAND_PRIORITY, ON_DEMAND_FLEX,
    PROVISIONED_THROUGHPUT). #}
 {% macro service_tier(told) -%}
-    {%- set tier = "regexp_replace(replace(lower(" ~ told ~ "), '-', '_'), '^on_demand_', '')" -%}
+    {%- set tier = "replace(replace(lower(" ~ told ~ "), '-', '_'), 'on_demand_', '')" -%}
     case
         when {{ told }} is null then null
         when

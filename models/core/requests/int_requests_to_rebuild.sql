@@ -78,8 +78,8 @@ with_cached_audio as (
 
 ),
 
--- The meters as disjoint parts of their types, each within what is left of it. It is done here, once
--- deliveries are merged, since one may tell the type and another what is finer.
+-- The meters as disjoint parts of their types, each within what is left of it: once deliveries are
+-- merged, since one may tell the type and another what is finer.
 settled as (
 
     select
