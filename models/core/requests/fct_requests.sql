@@ -31,20 +31,18 @@ priced as (
         requests.input_tokens + requests.output_tokens as total_tokens,
         models.ai_service,
         prices.price_id,
-        -- Null if a meter that has tokens, or searches, have no price.
-        (
-            {%- for meter in meters() %}
-                {{ '+' if not loop.first }} case
-                    when coalesce({{ meter.tokens }}, 0) = 0 then 0
-                    else ({{ meter.tokens }}) * prices.{{ meter.name }}_usd_per_million_tokens
-                end
-            {%- endfor %}
-        ) * 0.000001
-        + case
+        -- In millionths of a dollar; null if a meter that has tokens, or searches, have no price.
+        {%- for meter in meters() %}
+            case
+                when coalesce({{ meter.tokens }}, 0) = 0 then 0
+                else ({{ meter.tokens }}) * prices.{{ meter.name }}_usd_per_million_tokens
+            end +
+        {%- endfor %}
+        case
             when coalesce(requests.web_searches, 0) = 0 then 0
-            else requests.web_searches * prices.web_search_usd
+            else requests.web_searches * prices.web_search_usd * 1000000
         end
-        + prices.request_usd as price_usd
+        + prices.request_usd * 1000000 as price_in_millionths
     from requests
     inner join models
         on requests.provider = models.provider and requests.model = models.model
@@ -75,7 +73,7 @@ judged as (
             when status = 'failure' and total_tokens is null and first_token_at is null then 'free'
             when total_tokens is null then 'no usage reported'
             when price_id is null then 'no known price'
-            when price_usd is null then 'partly priced'
+            when price_in_millionths is null then 'partly priced'
             else 'priced'
         end as price_status
     from priced
@@ -120,8 +118,10 @@ final as (
         total_tokens,
         -- Rounded once, before anything is added up.
         cast(
-            case price_status when 'free' then 0 when 'priced' then price_usd end
-            as decimal(28, 12)
+            case price_status
+                when 'free' then 0
+                when 'priced' then {{ rounded_to_6('price_in_millionths') }} * 0.000001
+            end as decimal(38, 12)
         ) as cost_usd,
         price_status,
         reported_cost_usd,
