@@ -12,17 +12,9 @@ with usage_hourly as (
 
 ),
 
-session_prompts as (
+session_days as (
 
-    select
-        usage_date,
-        requests_version,
-        ai_service,
-        user_id,
-        team_id,
-        session_number,
-        unnest(prompts) as prompt
-    from {{ ref('int_session_days') }}
+    select * from {{ ref('int_session_days') }}
     {% if is_incremental() %}
         where usage_date in ({{ usage_dates_to_rebuild() }})
     {% endif %}
@@ -60,7 +52,8 @@ measured as (
 
 ),
 
-distinct_counts as (
+-- A session has one row here for each AI, user and team of a day.
+counts_by_user as (
 
     select
         usage_date,
@@ -68,14 +61,48 @@ distinct_counts as (
         ai_service,
         user_id,
         team_id,
+        len(list_distinct(flatten(list(prompts)))) as prompts,
+        count(*) as sessions,
+        cast(case when {{ is_person('user_id') }} then 1 else 0 end as bigint) as active_users
+    from session_days
+    group by usage_date, requests_version, ai_service, user_id, team_id
+
+),
+
+team_prompts as (
+
+    select
+        usage_date,
+        requests_version,
+        team_id,
+        user_id,
+        session_number,
+        unnest(prompts) as prompt
+    from session_days
+
+),
+
+counts_by_team as (
+
+    select
+        usage_date,
+        requests_version,
+        cast(null as varchar) as ai_service,
+        cast(null as varchar) as user_id,
+        team_id,
         count(distinct prompt) as prompts,
         count(distinct session_number) as sessions,
         count(distinct user_id) filter (where {{ is_person('user_id') }}) as active_users
-    from session_prompts
-    group by grouping sets (
-        (usage_date, requests_version, ai_service, user_id, team_id),
-        (usage_date, requests_version, team_id)
-    )
+    from team_prompts
+    group by usage_date, requests_version, team_id
+
+),
+
+distinct_counts as (
+
+    select * from counts_by_user
+    union all
+    select * from counts_by_team
 
 ),
 
