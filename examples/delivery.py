@@ -23,16 +23,16 @@ from examples.formats import (
     to_json,
     uid,
 )
-from examples.organisation import CHAT, NIGHTLY
+from examples.organisation import CHAT, METERS, NIGHTLY
 
 HOUR, DAY = 3600 * SECOND, 86400 * SECOND
 EPOCH = date(1970, 1, 1)
-LATE, DUPLICATE, CLIENT_VIEW, POLL = 0.03, 0.02, 0.24, 0.02  # shares
+LATE, DUPLICATE, CLIENT_VIEW, POLL = 0.03, 0.02, 0.22, 0.02  # shares
 SOURCES = ("litellm", "otel", "gateway")
-GROUP = ("usage_date", "source", "user_id", "provider", "model")
+GROUP = ("usage_date", "source", "user_id", "team_id", "provider", "model", "service_tier")
 MEASURES = ("requests", "responses", "failed_requests", "cache_hits", "input_uncached_tokens")
 MEASURES += ("cache_read_tokens", "cache_write_tokens", "output_tokens_without_reasoning")
-MEASURES += ("reasoning_tokens",)
+MEASURES += ("reasoning_tokens", *(f"{meter}_tokens" for meter in METERS), "web_searches")
 
 
 def otel_text(units: list[tuple[bool, list[tuple[bool, str]]]]) -> str:
@@ -161,11 +161,15 @@ class Truth:
         """Add the requests of one prompt to their days' totals."""
         self.prompts += 1
         for r in requests:
-            provider = {"gcp.gemini": "google"}.get(r.model.provider, r.model.provider)
-            key = (r.model.source, r.user.id, provider, r.model.name)
+            names = {"gcp.gemini": "google", "gemini": "google", "default": "standard", None: ""}
+            provider = names.get(r.model.provider, r.model.provider)
+            tier = names.get(r.tier, r.tier)
+            key = (r.model.source, r.user.id, r.team, provider, r.model.name, tier)
             sums, prompts = self.days[r.at // DAY].setdefault(key, ([0] * len(self.totals), set()))
             failed = r.error is not None
-            for i, n in enumerate((1, not failed, failed, r.is_cache_hit, *r.tokens, r.cost or 0)):
+            counts = (1, not failed, failed, r.is_cache_hit, *r.tokens)
+            counts += (*(r.parts.get(meter, 0) for meter in METERS), r.web_searches, r.cost or 0)
+            for i, n in enumerate(counts):
                 sums[i] += n
             prompts.add(r.prompt)
 

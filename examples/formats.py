@@ -5,7 +5,7 @@ import uuid
 from random import Random
 from typing import Any, NamedTuple
 
-from examples.organisation import Error, Model, User
+from examples.organisation import METERS, Error, Model, User
 
 SECOND = 10**6  # times are integer microseconds since the epoch
 PROMPT_TEXT = "PROMPT-TEXT-MUST-NOT-BE-STORED"
@@ -25,6 +25,10 @@ class Request(NamedTuple):
     error: Error | None
     is_cache_hit: bool
     tokens: tuple[int, int, int, int, int]
+    parts: dict[str, int]  # of them, by meter
+    web_searches: int
+    tier: str | None
+    team: str
     cost: int | None
 
     @property
@@ -58,10 +62,20 @@ def litellm_line(r: Request, call_type: str) -> str:
     if r.model.reasoning:
         usage["completion_tokens_details"] = {"reasoning_tokens": r.tokens[4]}
     if r.model.provider == "anthropic":
-        details = {"cached_tokens": r.tokens[1], "cache_creation_tokens": r.tokens[2]}
+        details: dict[str, Any] = {
+            "cached_tokens": r.tokens[1],
+            "cache_creation_tokens": r.tokens[2],
+        }
         usage["prompt_tokens_details"] = details
         usage["cache_creation_input_tokens"] = r.tokens[2]
         usage["cache_read_input_tokens"] = r.tokens[1]
+        details["cache_creation_token_details"] = {
+            f"ephemeral_{life}_input_tokens": r.parts.get(f"cache_write_{life}", 0)
+            for life in ("5m", "1h")
+        }
+        usage["server_tool_use"] = {"web_search_requests": r.web_searches}
+    if "output_image" in r.parts:
+        usage["completion_tokens_details"] = {"image_tokens": r.parts["output_image"]}
     payload = {
         "id": r.id,
         "litellm_call_id": r.prompt,
@@ -80,12 +94,14 @@ def litellm_line(r: Request, call_type: str) -> str:
         "model_group": r.model.name.removesuffix("-4-5"),
         "metadata": {
             "user_api_key_user_id": r.user.id,
-            "user_api_key_team_id": r.user.team,
-            "user_api_key_team_alias": r.user.team,
+            "user_api_key_team_id": r.team,
+            "user_api_key_team_alias": r.team,
             "requester_metadata": {"session_id": r.session} if r.session else {},
             "usage_object": {} if r.error else usage,
         },
         "response_cost": (r.cost or 0) / 10**10,  # correctly rounded, so its text is exact
+        "cost_breakdown": {"service_tier": r.tier} if r.tier and not r.error else None,
+        "model_parameters": {"service_tier": r.tier} if r.tier else {},
         **counts,
         "end_user": "",
         "messages": [{"role": "user", "content": PROMPT_TEXT}],
@@ -128,7 +144,7 @@ def otel_trace(rng: Random, requests: list[Request], early: int = 0) -> list[tup
     for r in requests:
         model = r.model.name.removesuffix("-4-5") if early else r.model.name
         provider = "gen_ai.system" if user.old_dialect else "gen_ai.provider.name"
-        address = "litellm.acme.example" if early else "generativelanguage.googleapis.com"
+        address = "litellm.acme.example" if early else f"{r.model.provider}.example"
         attributes: dict[str, Any] = {
             "gen_ai.operation.name": "chat",
             "gen_ai.request.model": model,
@@ -136,6 +152,12 @@ def otel_trace(rng: Random, requests: list[Request], early: int = 0) -> list[tup
             "server.address": address,
             "server.port": 4000 if early else 443,
         }
+        told = "gen_ai.openai" if user.old_dialect else "openai"
+        tier = None if early else r.tier
+        if tier not in (None, "default"):
+            attributes[f"{told}.request.service_tier"] = tier
+        if tier and not r.error:
+            attributes[f"{told}.response.service_tier"] = tier
         if not user.old_dialect:
             text = [{"role": "user", "parts": [{"type": "text", "content": PROMPT_TEXT}]}]
             attributes["gen_ai.input.messages"] = to_json(text)
@@ -155,7 +177,9 @@ def otel_trace(rng: Random, requests: list[Request], early: int = 0) -> list[tup
         ids, bad = (trace, f"{rng.getrandbits(64):016x}", parent), r.error.code if r.error else ""
         span = otel_span(f"chat {model}", ids, r.at - early, r.end + late, attributes, bad)
         spans.append((False, span))
-    who = {"enduser.id": user.id} | ({"session.id": session} if session else {})
+    who = {"enduser.id": user.id, "team.id": requests[0].team} | (
+        {"session.id": session} if session else {}
+    )
     start, end = min(r.at for r in requests) - early - 200, max(r.end for r in requests) + late
     parent_span = otel_span("handle_request", (trace, parent, ""), start, end + 300, who, "")
     return [*spans, (True, parent_span)]
@@ -170,7 +194,7 @@ def gateway_record(r: Request) -> dict[str, Any]:
         "model": r.model.name,
         "user_id": r.user.id,
         "user_name": r.user.name,
-        "team_id": r.user.team,
+        "team_id": r.team,
         "session_id": r.session,
         "prompt_id": r.prompt,
         "status": "failure" if r.error else "success",
@@ -181,6 +205,8 @@ def gateway_record(r: Request) -> dict[str, Any]:
         "cache_write_tokens": r.tokens[2],
         "output_tokens": r.outputs,
         "reasoning_tokens": r.tokens[4],
+        **{f"{meter}_tokens": r.parts.get(meter) for meter in METERS},
+        "service_tier": r.tier,
         "response_time_ms": (r.end - r.at) / 1000,
         "time_to_first_token_ms": (r.first_token - r.at) / 1000 if r.first_token < r.end else None,
         "cost_usd": None if r.cost is None else r.cost / 10**10,

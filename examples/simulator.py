@@ -22,7 +22,20 @@ from typing import Any
 
 from examples.delivery import DAY, EPOCH, HOUR, Landing, Truth
 from examples.formats import SECOND, Request, uid
-from examples.organisation import CHAT, ERRORS, MODELS, NIGHTLY, Model, User, people
+from examples.organisation import (
+    CHAT,
+    ERRORS,
+    HALVES,
+    MODELS,
+    NIGHTLY,
+    PARTS,
+    SEARCHES,
+    TIERS,
+    WEB_SEARCH_PRICE,
+    Model,
+    User,
+    people,
+)
 
 MINUTE = 60 * SECOND
 FAILURE, OUTAGE_FAILURE, CACHE_HIT = 0.05, 0.6, 0.05  # shares
@@ -41,7 +54,7 @@ class Simulation:
         self.landing, self.truth, self.rng = landing, truth, rng
         self.answers: dict[str, str] = {}  # model: an answer's id, for the gateway's cache
         self.outages: dict[int, str] = {}  # day: provider; one working day in every 30
-        providers = sorted({m.provider for m in MODELS})
+        providers = sorted({m.provider for m in MODELS if m.popularity > 3})
         rng.shuffle(providers)
         for i, month in enumerate(range(first, landing.last_day + 1, 30)):
             working = [day for day in range(month, month + 30) if not is_weekend(day)]
@@ -109,9 +122,16 @@ class Simulation:
         reasoning = int(outputs * model.reasoning * rng.uniform(0.5, 1.5))
         tokens = (inputs - read - write, read, write, outputs - reasoning, reasoning)
         tokens = (0, 0, 0, 0, 0) if error else tokens
-        prices = (*model[3:7], model.output_price)  # reasoning costs what output costs
-        cost = 0 if hit else sum(n * p for n, p in zip(tokens, prices, strict=True))
-        cost = None if model.uncached_price < 0 else cost
+        parts = self.parts(model, tokens)
+        searches = rng.choice((0, 0, 0, 1, 2)) if model.name in SEARCHES and not error else 0
+        tier = rng.choice(TIERS.get(model.name, (None,)))
+        tier = None if error and tier == "default" else tier  # it is the answer that tells it
+        cost = None if model.uncached_price < 0 else 0
+        if cost is not None and not hit:
+            prices = (*model[3:7], model.output_price)  # reasoning costs what output costs
+            cost = sum(n * p for n, p in zip(tokens, prices, strict=True))
+            cost += sum(parts[p.meter] * (p.price - prices[p.of]) for p in PARTS[model.name])
+            cost = cost * HALVES.get(tier, 2) // 2 + searches * WEB_SEARCH_PRICE
         seconds = model.first_token + outputs / model.speed
         wait = (model.first_token + reasoning / model.speed) / seconds  # thinking is not streamed
         seconds = error.seconds if error else 0.02 if hit else seconds
@@ -127,7 +147,17 @@ class Simulation:
             elif name != prompt:
                 self.answers[model.name] = name
         made = (name, prompt, session, user, model, at, at + first, at + took)
-        return Request(*made, error, hit, tokens, cost)
+        team = user.team_on(at // DAY)
+        return Request(*made, error, hit, tokens, parts, searches, tier, team, cost)
+
+    def parts(self, model: Model, tokens: tuple[int, ...]) -> dict[str, int]:
+        """Split off what has a price of its own, from what is left of each type of tokens."""
+        left, parts = list(tokens), {}
+        for meter, of, at_most, _ in PARTS[model.name]:
+            share = 1 if at_most == 1 else self.rng.uniform(0, at_most)
+            parts[meter] = int(left[of] * share)
+            left[of] -= parts[meter]
+        return parts
 
 
 def simulate(
@@ -142,9 +172,10 @@ def simulate(
     """Write the landing files of `days` days up to `last_day`, and return the overall totals.
 
     `truth` receives totals.csv, one row per (usage_date UTC, source whose record counts, user,
-    provider, model), and overall.json. Everything that is delivered is counted there, once.
-    Events of `otel` are GenAI spans, without their parents; `late_events` were first delivered
-    in the file of a later day; `client_views` tell of requests that count under `litellm`.
+    team, provider, model, service tier), and overall.json. Everything that is delivered is counted
+    there, once. Events of `otel` are GenAI spans, without their parents; `late_events` were first
+    delivered in the file of a later day; `client_views` tell of requests that count under
+    `litellm`.
     """
     last = (last_day - EPOCH).days
     first, rng = last - days + 1, Random(seed)  # noqa: S311 (not for secrets)

@@ -13,14 +13,15 @@ from typing import Any
 import pytest
 from backports import zstd
 
-from examples.delivery import SOURCES
+from examples.delivery import GROUP, SOURCES
 from examples.formats import PROMPT_TEXT
-from examples.organisation import HOSTILE
+from examples.organisation import HALVES, HOSTILE, METERS, TIERS
 from examples.simulator import simulate
 
 DAYS, USERS, LAST_DAY = 42, 14, date(2026, 11, 21)
 TOKENS = ("input_uncached_tokens", "cache_read_tokens", "cache_write_tokens")
 TOKENS += ("output_tokens_without_reasoning", "reasoning_tokens")
+TOLD = (*TOKENS, *(f"{meter}_tokens" for meter in METERS), "web_searches")
 Event = tuple[str, dict[str, Any]]  # the file's day, the event
 
 
@@ -83,38 +84,54 @@ def count_litellm(root: Path) -> dict[tuple[str, ...], Counter[str]]:
         usage = e["metadata"]["usage_object"]
         read = (usage.get("prompt_tokens_details") or {}).get("cached_tokens", 0)
         write = usage.get("cache_creation_input_tokens", 0)
-        thought = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens", 0)
-        provider, model = e["model"].split("/")
-        user = e["metadata"]["user_api_key_user_id"]
+        of_output = usage.get("completion_tokens_details") or {}
+        thought = of_output.get("reasoning_tokens", 0)
+        provider, model = e["model"].replace("gemini/", "google/").split("/")
+        user, team = (e["metadata"][f"user_api_key_{whose}_id"] for whose in ("user", "team"))
         day = datetime.fromtimestamp(e["startTime"], UTC).date().isoformat()
-        c = counts[day, "litellm", user, provider, model]
+        tier = e["model_parameters"].get("service_tier", "")
+        assert (
+            e["status"] == "failure" or (e["cost_breakdown"] or {}).get("service_tier", "") == tier
+        )
+        c = counts[day, "litellm", user, team, provider, model, tier]
         c["requests"] += 1
         c["failed_requests"] += e["status"] == "failure"
         c["cache_hits"] += e["cache_hit"] is True
         numbers = (e["prompt_tokens"] - read - write, read, write)
         numbers += (e["completion_tokens"] - thought, thought)
         c.update(dict(zip(TOKENS, numbers, strict=True)))
+        c["output_image_tokens"] += of_output.get("image_tokens", 0)
+        lives = (usage.get("prompt_tokens_details") or {}).get("cache_creation_token_details", {})
+        for life in ("5m", "1h"):
+            c[f"cache_write_{life}_tokens"] += lives.get(f"ephemeral_{life}_input_tokens", 0)
+        c["web_searches"] += usage.get("server_tool_use", {}).get("web_search_requests", 0)
         c["cost"] += int(Decimal(repr(e["response_cost"])) * 10**10)
         c[f"prompt {e['litellm_call_id']}"] = 1
     return counts
 
 
 def count_otel(root: Path) -> dict[tuple[str, ...], Counter[str]]:
-    """Count the Gemini spans, one per span id; the rest is LiteLLM's traffic."""
+    """Count the spans of providers, one per span id; the rest is LiteLLM's traffic."""
     once = {e["spanId"]: e for _, e in delivered(root, "otel")}
     counts: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
     for e in once.values():
         a = attributes(e)
-        if a.get("server.address") != "generativelanguage.googleapis.com":
+        if a.get("server.port") != 443:
             continue
-        assert a.get("gen_ai.provider.name", a.get("gen_ai.system")) == "gcp.gemini"
-        user = attributes(once[e["parentSpanId"]])["enduser.id"]
+        provider = a.get("gen_ai.provider.name", a.get("gen_ai.system"))
+        provider = provider.replace("gcp.gemini", "google")
+        user, team = (
+            attributes(once[e["parentSpanId"]])[f"{id_}.id"] for id_ in ("enduser", "team")
+        )
+        tiers = {value for name, value in a.items() if name.endswith("service_tier")}
+        assert len(tiers) < 2
+        tier = "".join(tiers).replace("default", "standard")
         seconds = int(e["startTimeUnixNano"]) // 10**9
         day = datetime.fromtimestamp(seconds, UTC).date().isoformat()
         read, thought = (
             a.get(f"gen_ai.usage.{k}", 0) for k in ("cache_read.input_tokens", "reasoning_tokens")
         )
-        c = counts[day, "otel", user, "google", a["gen_ai.request.model"]]
+        c = counts[day, "otel", user, team, provider, a["gen_ai.request.model"], tier]
         c["requests"] += 1
         c["failed_requests"] += "error.type" in a
         assert ("gen_ai.response.id" in a) == ("error.type" not in a)
@@ -134,7 +151,10 @@ def count_gateway(root: Path) -> dict[tuple[str, ...], Counter[str]]:
         day = at[:10] if isinstance(at, str) else str(datetime.fromtimestamp(at, UTC).date())
         kinds = ("input", "cache_read", "cache_write", "output", "reasoning")
         given, read, write, out, thought = (int(e[f"{k}_tokens"]) for k in kinds)
-        c = counts[day, "gateway", e["user_id"], e["provider"], e["model"]]
+        tier = (e["service_tier"] or "").replace("default", "standard")
+        who = e["user_id"], e["team_id"]
+        c = counts[day, "gateway", *who, e["provider"], e["model"], tier]
+        c.update({f"{meter}_tokens": int(e[f"{meter}_tokens"] or 0) for meter in METERS})
         c["requests"] += 1
         c["failed_requests"] += e["status"] == "failure"
         c["cache_hits"] += str(e["is_cache_hit"]) == "True"
@@ -176,18 +196,17 @@ def test_truth_is_what_was_delivered(organisation: tuple[Path, dict[str, Any]]) 
     root, overall = organisation
     counted = count_litellm(root) | count_otel(root) | count_gateway(root)
     rows = truth_rows(root)
-    names = ("usage_date", "source", "user_id", "provider", "model")
-    assert {tuple(r[n] for n in names) for r in rows} == set(counted)
+    assert {tuple(r[n] for n in GROUP) for r in rows} == set(counted)
     for r in rows:
-        c = counted[tuple(r[n] for n in names)]
-        for measure in ("requests", "failed_requests", "cache_hits", *TOKENS):
+        c = counted[tuple(r[n] for n in GROUP)]
+        for measure in ("requests", "failed_requests", "cache_hits", *TOLD):
             assert int(r[measure]) == c[measure], (r, measure)
         assert int(r["prompts"]) == sum(name.startswith("prompt ") for name in c)
         assert int(r["responses"]) == c["requests"] - c["failed_requests"]
         assert Decimal(r["reported_cost_usd"]) * 10**10 == c["cost"]
     assert {r["source"] for r in rows} == set(SOURCES)
     assert json.loads((root / "truth" / "overall.json").read_text(encoding="utf-8")) == overall
-    for measure in ("requests", "responses", *TOKENS):
+    for measure in ("requests", "responses", *TOLD):
         assert overall[measure] == sum(int(r[measure]) for r in rows)
     assert Decimal(overall["reported_cost_usd"]) == sum(
         Decimal(r["reported_cost_usd"]) for r in rows
@@ -205,7 +224,7 @@ def test_prompts_are_counted_once(organisation: tuple[Path, dict[str, Any]]) -> 
     otel = {
         e["traceId"]
         for _, e in delivered(root, "otel")
-        if attributes(e).get("server.port") == 443  # Gemini; LiteLLM's traffic goes to port 4000
+        if attributes(e).get("server.port") == 443  # LiteLLM's traffic goes to port 4000
     }
     gateway = {e["prompt_id"] for _, e in delivered(root, "gateway")}
     assert overall["prompts"] == len(litellm) + len(otel) + len(gateway) < overall["requests"]
@@ -317,3 +336,33 @@ def test_charts_have_something_to_show(organisation: tuple[Path, dict[str, Any]]
     assert all(e["startTime"] < e["completionStartTime"] < e["endTime"] for e in streams)
     first = "gen_ai.response.time_to_first_chunk"
     assert any(first in attributes(span) for _, span in delivered(root, "otel"))
+
+
+def test_meters_tiers_and_teams(organisation: tuple[Path, dict[str, Any]]) -> None:
+    """Every meter and every tier is used, no part is larger than its whole, and somebody moves."""
+    root, overall = organisation
+    assert all(overall[name] > 0 for name in TOLD)
+    written = overall["cache_write_5m_tokens"] + overall["cache_write_1h_tokens"]
+    assert written == overall["cache_write_tokens"]
+    rows = truth_rows(root)
+    assert {r["service_tier"] for r in rows} == {"", "standard", *HALVES}
+    teams = defaultdict(set)
+    for r in rows:
+        teams[r["user_id"]].add(r["team_id"])
+        parts = {name: int(r[name]) for name in TOLD if name not in TOKENS}
+        for whole, of in (
+            ("input_uncached_tokens", "input_"),
+            ("cache_read_tokens", "cache_audio_read"),
+            ("output_tokens_without_reasoning", "output_"),
+        ):
+            assert sum(parts[name] for name in parts if name.startswith(of)) <= int(r[whole])
+    assert {len(of) for of in teams.values()} == {1, 2}
+    for model in TIERS:
+        costs = [
+            (r["service_tier"], Decimal(r["reported_cost_usd"]))
+            for r in rows
+            if r["model"] == model and r["source"] != "otel"
+        ]
+        assert model == "gpt-5-mini" or {tier for tier, cost in costs if cost} >= HALVES.keys() & {
+            *TIERS[model]
+        }

@@ -1,6 +1,6 @@
 """What landed, as far as it could be read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
@@ -43,7 +43,12 @@ class Event:
     error_type: str | None
     is_cache_hit: bool
     tokens: Tokens | None
+    finer: dict[str, int] = field(default_factory=dict)  # meters that are parts of them
     is_part_cut: bool  # a part larger than its whole
+    web_searches: int | None = None
+    service_tier: str | None = None
+    region: str | None = None
+    is_sum_of_calls: bool = False  # of which none is known by itself
     reported_cost_usd: Decimal | None
     requested_at: datetime
     first_token_at: datetime | None

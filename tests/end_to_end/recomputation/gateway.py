@@ -3,8 +3,8 @@
 from typing import Any
 
 from recomputation.events import Event
-from recomputation.names import model_name, provider_name
-from recomputation.tokens import WITHIN, Told, disjoint
+from recomputation.names import model_name, provider_name, region_name, service_tier
+from recomputation.tokens import FINER, WITHIN, Told, disjoint, finer
 from recomputation.values import (
     Row,
     after,
@@ -26,6 +26,7 @@ def gateway_event(record: Row, **landed: Any) -> Event:
     names = ("input", "cache_read", "cache_write", "output", "reasoning")
     counts = [count(known(f"{name}_tokens")) for name in names]
     tokens, is_part_cut = disjoint(Told(*counts, None, WITHIN, WITHIN))
+    parts, is_finer_cut = finer(tokens, {name: count(known(f"{name}_tokens")) for name in FINER})
     request_id, model = required(known("request_id")), required(known("model"))
     provider = provider_name(required(known("provider")), model)
     response_id = identifier(known("response_id"))
@@ -52,7 +53,11 @@ def gateway_event(record: Row, **landed: Any) -> Event:
         error_type=known("error_type") if failed else None,
         is_cache_hit=hit,
         tokens=tokens,
-        is_part_cut=is_part_cut,
+        finer=parts,
+        is_part_cut=is_part_cut or is_finer_cut,
+        web_searches=count(known("web_searches")),
+        service_tier=service_tier(known("service_tier")),
+        region=region_name(known("region"), provider, model),
         reported_cost_usd=money(known("cost_usd")),
         requested_at=start,
         first_token_at=after(start, known("time_to_first_token_ms")),

@@ -5,8 +5,8 @@ import re
 from typing import Any
 
 from recomputation.events import Event
-from recomputation.names import model_name, provider_name
-from recomputation.tokens import WITHIN, Told, disjoint
+from recomputation.names import model_name, provider_name, region_name, service_tier
+from recomputation.tokens import WITHIN, Told, disjoint, finer
 from recomputation.values import (
     EPOCH,
     MILLISECOND,
@@ -22,6 +22,7 @@ from recomputation.values import (
 )
 from recomputation.who import user_of
 
+KINDS = ("audio", "image", "video")
 HEALTH_CHECK = "litellm-internal-health-check"
 BATCH_POLLS = ("retrieve_batch", "aretrieve_batch")
 RESPONSE_POLLS = ("get_responses", "aget_responses")
@@ -78,6 +79,33 @@ def told(record: Row, usage: Row) -> Told:
     )
 
 
+def told_finer(usage: Row) -> dict[str, int | None]:
+    """Audio of the input leaves out what was cached, which no field tells."""
+    of_input = details(usage, "prompt_tokens_details")
+    of_output = details(usage, "completion_tokens_details")
+    lives = details(of_input, "cache_creation_token_details") or details(usage, "cache_creation")
+    return {
+        **{f"input_{kind}": count(of_input.get(f"{kind}_tokens")) for kind in KINDS},
+        **{f"output_{kind}": count(of_output.get(f"{kind}_tokens")) for kind in KINDS},
+        "cache_write_5m": count(lives.get("ephemeral_5m_input_tokens")),
+        "cache_write_1h": count(lives.get("ephemeral_1h_input_tokens")),
+    }
+
+
+def tier_told(record: Row, metadata: Row, usage: Row, *, is_batch: bool) -> str | None:
+    """What was served, else what was billed, else what was asked for."""
+    if is_batch:
+        return "batch"
+    response = record.get("response")
+    served = first(text(usage.get("service_tier")), text(usage.get("speed")))
+    answered = text(response.get("service_tier")) if isinstance(response, dict) else None
+    billed = text(
+        (record.get("cost_breakdown") or metadata.get("cost_breakdown") or {}).get("service_tier")
+    )
+    asked = text(details(record, "model_parameters").get("service_tier"))
+    return service_tier(first(served, answered, billed, asked))
+
+
 def litellm_event(record: Row, **landed: Any) -> Event:
     metadata = record.get("metadata") or {}
     if isinstance(metadata, str):
@@ -106,6 +134,7 @@ def litellm_event(record: Row, **landed: Any) -> Event:
     is_told = bool(usage) or not nothing
     if not is_told:
         tokens = None
+    parts, is_finer_cut = finer(tokens, told_finer(usage or {}))
     team = first(text(metadata.get("user_api_key_team_id")), text(record.get("team_id")))
     owner = first(text(metadata.get("user_api_key_user_id")), text(record.get("user")))
     end_user = first(text(record.get("end_user")), text(metadata.get("user_api_key_end_user_id")))
@@ -150,7 +179,17 @@ def litellm_event(record: Row, **landed: Any) -> Event:
         else None,
         is_cache_hit=hit,
         tokens=tokens,
-        is_part_cut=is_part_cut,
+        finer=parts,
+        is_part_cut=is_part_cut or is_finer_cut,
+        web_searches=count(
+            first(
+                details(usage or {}, "server_tool_use").get("web_search_requests"),
+                details(usage or {}, "prompt_tokens_details").get("web_search_requests"),
+            )
+        ),
+        service_tier=tier_told(record, metadata, usage or {}, is_batch=is_batch),
+        region=region_name(text((usage or {}).get("inference_geo")), provider, model),
+        is_sum_of_calls=is_batch,
         reported_cost_usd=money(first(record.get("response_cost"), record.get("spend"))),
         requested_at=start,
         first_token_at=first_token if is_first_token else None,

@@ -33,6 +33,8 @@ FAMILIES = (
 RESOURCE = re.compile(r"(publishers/[^/]+/models|models|converse|invoke)/")
 DATA_ZONE = re.compile(r"(eu|us|global)/")
 
+STANDARD = ("default", "standard", "auto", "on_demand", "on-demand", "standard_only")
+
 
 def provider_name(told: str | None, model: str | None) -> str | None:
     name = INTERFACE.sub("", (told or "").lower())
@@ -51,6 +53,20 @@ def model_name(provider: str | None, model: str | None) -> str:
     zone = provider == "azure" and DATA_ZONE.match(model)
     way = zone or RESOURCE.match(model)
     return model[way.end() :] if way else model
+
+
+def service_tier(told: str | None) -> str | None:
+    name = told.strip().lower() if told else None
+    return "standard" if name in STANDARD else name
+
+
+def region_name(
+    told: str | None, provider: str | None = None, model: str | None = None
+) -> str | None:
+    """Where the model ran, if anywhere in particular; Azure says it before the model."""
+    zone = DATA_ZONE.match((model or "").removeprefix("azure/")) if provider == "azure" else None
+    name = (told or (zone[1] if zone else "")).strip().lower()
+    return None if name in ("", "global", "not_available") else name
 
 
 @cache

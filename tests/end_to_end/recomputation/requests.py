@@ -9,11 +9,11 @@ from operator import attrgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from genai_prices import Usage, calc_price
-
 from recomputation.events import Event
 from recomputation.identity import conflicts, order, requests_told
 from recomputation.names import ai_service
+from recomputation.prices import price
+from recomputation.teams import team_of
 from recomputation.tokens import Tokens
 from recomputation.values import MICROSECOND, Row, first
 from recomputation.who import is_person
@@ -22,7 +22,7 @@ UNKNOWN = "(unknown)"
 TOLD = (
     *("response_id", "prompt_id", "user_id", "end_user_id", "team_id", "provider", "model"),
     *("status", "error_type", "reported_cost_usd", "requested_at", "first_token_at"),
-    *("completed_at", "tokens"),
+    *("completed_at", "tokens", "web_searches", "service_tier", "region"),
 )
 
 
@@ -46,7 +46,12 @@ class Request:
     error_type: str | None
     is_cache_hit: bool
     tokens: Tokens | None
+    finer: dict[str, int]
     is_part_cut: bool
+    web_searches: int | None
+    service_tier: str | None
+    region: str | None
+    is_sum_of_calls: bool
     reported_cost_usd: Decimal | None
     requested_at: datetime
     first_token_at: datetime | None
@@ -123,52 +128,12 @@ def merged(ranked: list[Event]) -> Row:
         "source": ranked[0].source,
         "is_cache_hit": ranked[0].is_cache_hit,
         "is_part_cut": told_tokens is not None and told_tokens.is_part_cut,
+        "finer": told_tokens.finer if told_tokens else {},
+        "is_sum_of_calls": ranked[0].is_sum_of_calls,
         "session_id": first(*(event.session_id for event in beyond_doubt + sessions)),
         "is_session_id_doubtful": bool(sessions) and not beyond_doubt,
         "conflicting_deliveries": conflicts(ranked),
     }
-
-
-def price(row: Row) -> Row:
-    """What genai-prices asks for the request; None, and never 0, where it knows no price."""
-    uncached, read, write, output, reasoning = row["tokens"] or (0, 0, 0, 0, 0)
-    usage = Usage(
-        input_tokens=uncached + read + write,
-        cache_read_tokens=read,
-        cache_write_tokens=write,
-        output_tokens=output + reasoning,
-        output_reasoning_tokens=reasoning,
-    )
-    failed, told = row["status"] == "failure", row["tokens"]
-    came_to_nothing = not sum(told) if told else row["first_token_at"] is None
-    try:
-        price = calc_price(
-            usage,
-            row["model"],
-            provider_id=row["provider"],
-            genai_request_timestamp=row["requested_at"].replace(tzinfo=UTC),
-        )
-    except LookupError:
-        has_price, status, cost = False, "no known price", None
-    else:
-        has_price, status, cost = True, "priced", price.total_price
-        of = price.model_price
-        if of.input_mtok is None and of.output_mtok is None:
-            has_price, status, cost = False, "no known price", None
-        elif (
-            (uncached and of.input_mtok is None)
-            or (read and of.input_mtok is None and of.cache_read_mtok is None)
-            or (write and of.input_mtok is None and of.cache_write_mtok is None)
-            or (output + reasoning and of.output_mtok is None)
-        ):
-            status, cost = "partly priced", None
-    if row["provider"] == "openrouter" and row["model"].endswith(":free"):
-        has_price, status, cost = True, "priced", Decimal(0)
-    if row["is_cache_hit"] or (failed and came_to_nothing):
-        status, cost = "free", Decimal(0)
-    elif told is None:
-        status, cost = "no usage reported", None
-    return {"has_price": has_price, "price_status": status, "cost_usd": cost}
 
 
 def request(deliveries: list[Event], name: str, zone: ZoneInfo) -> Request:
@@ -182,6 +147,7 @@ def request(deliveries: list[Event], name: str, zone: ZoneInfo) -> Request:
     row["usage_date"] = here.date()
     row["usage_hour"] = here.replace(minute=0, second=0, microsecond=0)
     row["ai_service"] = ai_service(row["provider"], row["model"])
+    row["team_id"] = first(team_of(row["user_id"], row["usage_date"]), row["team_id"])
     return Request(request_id=name, **row, **price(row))
 
 

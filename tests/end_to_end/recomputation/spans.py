@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import Any
 
 from recomputation.events import Event
-from recomputation.names import model_name, provider_name
-from recomputation.tokens import BESIDE, WITHIN, Told, disjoint
+from recomputation.names import model_name, provider_name, region_name, service_tier
+from recomputation.tokens import BESIDE, WITHIN, Told, disjoint, finer
 from recomputation.values import (
     EPOCH,
     MICROSECOND,
@@ -54,6 +54,8 @@ USER += ("langfuse.user.id",)
 USER += ("mlflow.trace.user", "traceloop.association.properties.user_id")
 USER += ("ai.telemetry.metadata.userId", "user.email")
 END_USER = ("metadata.user_api_key_end_user_id", "gen_ai.user", "llm.user")
+TEAM = ("team.id", "metadata.user_api_key_team_id", "litellm.metadata.user_api_key_team_id")
+TEAM += ("litellm.team.id", "traceloop.association.properties.team_id")
 USER_NAME = ("user.full_name", "user.name", "user.email")
 OPERATION = ("gen_ai.operation.name", "llm.request.type", "openinference.span.kind")
 OPERATION += ("ai.operationId", "traceloop.span.kind")
@@ -63,6 +65,16 @@ SESSION += ("gcp.vertex.agent.session_id",)
 COST = ("gen_ai.cost.total_cost", "gen_ai.usage.total_cost", "gen_ai.usage.cost", "operation.cost")
 COST += ("llm.cost.total",)
 CALL_ID = ("litellm_call_id", "litellm.call_id", "metadata.litellm_call_id")
+
+DETAILS = "gen_ai.usage.details."
+FINER_NAMES = {
+    "input_audio": ("llm.token_count.prompt_details.audio", DETAILS + "input_audio_tokens"),
+    "cache_audio_read": (DETAILS + "cache_audio_read_tokens",),
+    "output_audio": ("llm.token_count.completion_details.audio", DETAILS + "output_audio_tokens"),
+}
+TIER = ("openai.response.service_tier", "gen_ai.openai.response.service_tier")
+TIER += ("openai.request.service_tier", "gen_ai.openai.request.service_tier")
+WEB_SEARCHES = (DETAILS + "web_search_requests",)
 
 CLAUDE_CODE = "com.anthropic.claude_code"
 BY_CONVENTION = ("opentelemetry.util.genai", "litellm", "openrouter", "openinference.")
@@ -298,6 +310,8 @@ def otel_event(
     if not known("server.address") and base:
         address = base.partition("://")[2].partition("/")[0]
     tokens, is_part_cut = disjoint(span.told)
+    told_finer = {meter: count(known(*names)) for meter, names in FINER_NAMES.items()}
+    parts, is_finer_cut = finer(tokens, told_finer)
     response_id = identifier(known("gen_ai.response.id", "ai.response.id"))
     owner, user_name = first(
         *(one.owner for one in (span, *span.ancestors)),
@@ -317,7 +331,7 @@ def otel_event(
         user_id=user,
         user_name=user_name if owner and user == owner else None,
         end_user_id=end_user,
-        team_id=None,
+        team_id=span.known_around(*TEAM),
         provider=span.provider,
         model=model_name(span.provider, span.model),
         asked=frozenset({known(*ASKED)} - {None}),
@@ -325,7 +339,12 @@ def otel_event(
         error_type=known("error.type") if span.failed else None,
         is_cache_hit=False,
         tokens=tokens,
-        is_part_cut=is_part_cut,
+        finer=parts,
+        is_part_cut=is_part_cut or is_finer_cut,
+        web_searches=count(known(*WEB_SEARCHES)),
+        service_tier=service_tier(known(*TIER)),
+        region=region_name(None, span.provider, span.model),
+        is_sum_of_calls=bool(SUM.match(span.operation or "")),
         reported_cost_usd=money(known(*COST)),
         requested_at=span.start,
         first_token_at=after(span.start, wait_ms),

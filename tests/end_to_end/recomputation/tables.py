@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from recomputation.events import Event, Rejected
 from recomputation.requests import Request, by, local
-from recomputation.tokens import TOKEN_TYPES
+from recomputation.tokens import FINER, TOKEN_TYPES, meters
 from recomputation.values import DAY, MICROSECOND, Row, first
 
 # --- Measures ---
@@ -160,7 +160,7 @@ def session_averages(sessions: list[Row]) -> Row:
 
 
 def fct_requests(requests: list[Request]) -> list[Row]:
-    not_columns = {"user_name", "tokens", "is_session_id_doubtful"}
+    not_columns = {"user_name", "tokens", "finer", "is_session_id_doubtful"}
     computed = ("response_time_ms", "time_to_first_token_ms")
     computed += ("input_tokens", "output_tokens", "total_tokens")
     names = {*(field.name for field in fields(Request)), *computed} - not_columns
@@ -171,6 +171,7 @@ def fct_requests(requests: list[Request]) -> list[Row]:
     return [
         {name: getattr(r, name) for name in names}
         | dict(zip(by_type, r.tokens or [None] * len(by_type), strict=True))
+        | {f"{meter}_tokens": r.finer.get(meter) for meter in FINER}
         for r in requests
     ]
 
@@ -269,9 +270,14 @@ def usage_by_user(requests: list[Request]) -> list[Row]:
 def token_usage_details(requests: list[Request]) -> list[Row]:
     rows = []
     for key, part in by(requests, "usage_date", "user", "ai_service", "model"):
-        for i, token_type in enumerate(TOKEN_TYPES):
-            if number := sum(r.tokens[i] for r in part if r.tokens):
-                rows.append(key | {"token_type": token_type, "tokens": number})
+        used = Counter[tuple[str, str]]()
+        for r in part:
+            used.update(meters(r.tokens, r.finer))
+        rows += [
+            key | {"token_type": token_type, "meter": meter, "tokens": number}
+            for (token_type, meter), number in used.items()
+            if number
+        ]
     return rows
 
 

@@ -3,6 +3,19 @@
 from typing import NamedTuple
 
 TOKEN_TYPES = ("input_uncached", "cache_read", "cache_write", "output", "reasoning")
+OUTPUT_TYPES = ("output", "reasoning")
+# Of which of them a finer meter is a part, with a price of its own.
+FINER = {
+    "input_audio": "input_uncached",
+    "input_image": "input_uncached",
+    "input_video": "input_uncached",
+    "cache_audio_read": "cache_read",
+    "cache_write_5m": "cache_write",
+    "cache_write_1h": "cache_write",
+    "output_audio": "output",
+    "output_image": "output",
+    "output_video": "output",
+}
 WITHIN, BESIDE = "within", "beside"
 
 
@@ -20,7 +33,7 @@ class Told(NamedTuple):
 
 
 class Tokens(NamedTuple):
-    """In the order of TOKEN_TYPES."""
+    """In the order of TOKEN_TYPES: all of each, with whatever finer meters are part of it."""
 
     uncached: int
     read: int
@@ -80,3 +93,26 @@ def disjoint(told: Told) -> tuple[Tokens | None, bool]:
     was_cut = within != (read, write, thought)
     read, write, thought = within
     return Tokens(inputs - read - write, read, write, outputs - thought, thought), was_cut
+
+
+def finer(tokens: Tokens | None, told: dict[str, int | None]) -> tuple[dict[str, int], bool]:
+    """The finer meters that are told, disjoint; and whether one was larger than what is left."""
+    if tokens is None:
+        return {}, False
+    left, parts = dict(zip(TOKEN_TYPES, tokens, strict=True)), {}
+    for meter, whole in FINER.items():
+        if (number := told.get(meter)) is not None:
+            parts[meter] = min(number, left[whole])
+            left[whole] -= parts[meter]
+    return parts, any(parts[meter] < (told[meter] or 0) for meter in parts)
+
+
+def meters(tokens: Tokens | None, parts: dict[str, int]) -> dict[tuple[str, str], int]:
+    """All tokens by type and meter: the finer ones, and the rest of each type under its name."""
+    if tokens is None:
+        return {}
+    by_meter = {(FINER[meter], meter): number for meter, number in parts.items()}
+    for token_type, number in zip(TOKEN_TYPES, tokens, strict=True):
+        of_type = sum(parts[meter] for meter in parts if FINER[meter] == token_type)
+        by_meter[token_type, token_type] = number - of_type
+    return by_meter
