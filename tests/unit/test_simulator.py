@@ -259,7 +259,7 @@ def test_some_events_are_late_and_some_come_twice(
 def test_client_side_spans_are_of_litellm_answers(
     organisation: tuple[Path, dict[str, Any]],
 ) -> None:
-    """About a fifth of LiteLLM's traffic is seen twice, some of it either side of midnight."""
+    """About a quarter of LiteLLM's traffic is seen twice, some of it either side of midnight."""
     root, overall = organisation
     answers = {
         e["id"]: e
@@ -272,7 +272,7 @@ def test_client_side_spans_are_of_litellm_answers(
     assert len(set(ids)) == len(ids) == overall["sources"]["otel"]["client_views"]
     assert set(ids) < set(answers)
     litellm = sum(int(r["requests"]) for r in truth_rows(root) if r["source"] == "litellm")
-    assert 0.15 < len(ids) / litellm < 0.3
+    assert 0.15 < len(ids) / litellm < 0.35
     days = [
         (int(e["startTimeUnixNano"]) // (86400 * 10**9), answers[i]["startTime"] // 86400)
         for e, i in zip(client, ids, strict=True)
