@@ -37,6 +37,13 @@ class Request(NamedTuple):
         return sum(self.tokens[:3])
 
     @property
+    def audio(self) -> int | None:
+        """Audio of the input, with what of it was cached; None if the model hears nothing."""
+        if "input_audio" not in self.parts:
+            return None
+        return self.parts["input_audio"] + self.parts.get("cache_audio_read", 0)
+
+    @property
     def outputs(self) -> int:
         """Output tokens as gateways report them: reasoning included."""
         return sum(self.tokens[3:])
@@ -206,6 +213,7 @@ def gateway_record(r: Request) -> dict[str, Any]:
         "output_tokens": r.outputs,
         "reasoning_tokens": r.tokens[4],
         **{f"{meter}_tokens": r.parts.get(meter) for meter in METERS},
+        "input_audio_tokens": r.audio,
         "service_tier": r.tier,
         "response_time_ms": (r.end - r.at) / 1000,
         "time_to_first_token_ms": (r.first_token - r.at) / 1000 if r.first_token < r.end else None,

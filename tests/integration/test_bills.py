@@ -268,6 +268,7 @@ def requests_at_random() -> list[tuple[tuple[str, str], str, Row, Decimal]]:
                         price_context=context,
                     )
                     told = used | {"service_tier": tier_of(context)}
+                    told["input_audio_tokens"] = usage["input_audio_tokens"]
                     of = provider.id, model.id
                     requests.append((of, at.isoformat(), told, price.total_price))
     return requests

@@ -155,6 +155,7 @@ def count_gateway(root: Path) -> dict[tuple[str, ...], Counter[str]]:
         who = e["user_id"], e["team_id"]
         c = counts[day, "gateway", *who, e["provider"], e["model"], tier]
         c.update({f"{meter}_tokens": int(e[f"{meter}_tokens"] or 0) for meter in METERS})
+        c["input_audio_tokens"] -= int(e["cache_audio_read_tokens"] or 0)
         c["requests"] += 1
         c["failed_requests"] += e["status"] == "failure"
         c["cache_hits"] += str(e["is_cache_hit"]) == "True"

@@ -96,9 +96,14 @@ def disjoint(told: Told) -> tuple[Tokens | None, bool]:
 
 
 def finer(tokens: Tokens | None, told: dict[str, int | None]) -> tuple[dict[str, int], bool]:
-    """The finer meters that are told, disjoint; and whether one was larger than what is left."""
+    """The finer meters that are told, disjoint; and whether one was larger than what is left.
+
+    Audio of the input is told with what of it was cached.
+    """
     if tokens is None:
         return {}, False
+    if None not in (told.get("input_audio"), told.get("cache_audio_read")):
+        told = told | {"input_audio": max(told["input_audio"] - told["cache_audio_read"], 0)}
     left, parts = dict(zip(TOKEN_TYPES, tokens, strict=True)), {}
     for meter, whole in FINER.items():
         if (number := told.get(meter)) is not None:
