@@ -232,13 +232,14 @@ told as (
             usage.prompt_tokens_details.web_search_requests,
             more_usage.server_tool_use.web_search_requests
         ) as told_searches,
-        -- What was served goes before what was asked for; what LiteLLM charged is one of both.
         coalesce(
             case when usage.speed = 'fast' then 'fast' end,
-            given(cost_breakdown.service_tier),
-            given(kept.cost_breakdown.service_tier),
             given(usage.service_tier)
-        ) as told_tier,
+        ) as served_tier,
+        coalesce(
+            given(cost_breakdown.service_tier),
+            given(kept.cost_breakdown.service_tier)
+        ) as charged_tier,
         coalesce(
             usage.inference_geo,
             cost_breakdown.data_residency,
@@ -345,8 +346,8 @@ select
     as_count(told_output_video) as output_video_tokens,
     as_count(told_searches) as web_searches,
     word(coalesce(
-        told_tier,
-        -- Of those that do not tell it of usage, the answer may.
+        -- What was served goes before what was asked for, which is what LiteLLM charges.
+        served_tier,
         case
             when response is not null
                 then list_filter(
@@ -356,6 +357,7 @@ select
                     lambda tier: tier is not null
                 )[1]
         end,
+        charged_tier,
         model_parameters.service_tier
     )) as service_tier,
     word(told_region) as region,
