@@ -103,6 +103,148 @@ def test_records_that_simulator_and_recordings_lack(
     assert_recomputed(warehouse, recompute(warehouse.landing, reporting_time_zone=zone))
 
 
+def span(number: int, **attributes: str | int) -> dict:
+    """A span of a call, of which these attributes are told; their names have __ for a full stop."""
+    told = {name.replace("__", "."): str(value) for name, value in attributes.items()}
+    start = 1_791_000_000 + number
+    return {
+        "traceId": f"{number:032x}",
+        "spanId": f"{number:016x}",
+        "name": "chat",
+        "startTimeUnixNano": f"{start}000000000",
+        "endTimeUnixNano": f"{start + 1}000000000",
+        "attributes": [{"key": key, "value": {"stringValue": told[key]}} for key in told],
+    }
+
+
+def test_meters_tiers_and_regions_as_senders_tell_them(warehouse: Warehouse) -> None:
+    """What the simulator's senders lack: other names, parts too large, and what has no price."""
+    at = "2026-11-02T00:30:00Z"
+    realtime = {"provider": "openai", "model": "gpt-realtime", "requested_at": at}
+    opus = {"provider": "anthropic", "model": "claude-opus-4-6", "requested_at": at}
+    gateway = [
+        realtime
+        | {"input_tokens": 90, "cache_read_tokens": 60, "input_audio_tokens": 50}
+        | {"cache_audio_read_tokens": 30, "output_tokens": 9, "output_audio_tokens": 9},
+        # Of the cached ones nobody tells how many were audio: more than is left are.
+        realtime | {"input_tokens": 90, "cache_read_tokens": 60, "input_audio_tokens": 50},
+        realtime | {"input_tokens": 90, "input_image_tokens": 91},
+        realtime | {"input_tokens": 90, "input_audio_tokens": 50, "input_image_tokens": 41},
+        realtime | {"output_tokens": 90, "output_audio_tokens": 91},
+        realtime | {"output_tokens": 90, "reasoning_tokens": 50, "output_audio_tokens": 90},
+        realtime | {"input_tokens": 90, "output_video_tokens": 0, "web_searches": 3},
+        realtime | {"input_tokens": 90, "web_searches": -3},
+        realtime | {"web_searches": 2},
+        opus | {"input_tokens": 90, "cache_write_tokens": 90, "cache_write_1h_tokens": 91},
+        opus | {"input_tokens": 90, "cache_write_tokens": 90, "cache_write_1h_tokens": 40},
+        opus | {"input_tokens": 90, "region": "US", "service_tier": "BATCH", "web_searches": 1},
+        opus | {"input_tokens": 90, "region": "eu", "service_tier": "standard_only"},
+        opus | {"input_tokens": 90, "service_tier": "overnight"},
+        opus | {"input_tokens": 900_000, "service_tier": "batch", "is_sum_of_calls": "true"},
+        opus | {"input_tokens": 90, "model": "claude-opus-4-6-20260205", "service_tier": "fast"},
+        {**opus, "provider": "azure", "model": "eu/gpt-4o-2024-08-06", "input_tokens": 90},
+        {**opus, "provider": "azure", "model": "eu/gpt-4o", "region": "us", "input_tokens": 90},
+        {**opus, "provider": "google", "model": "gemini-3.8-live", "region": "europe-west4"}
+        | {"input_tokens": 90, "input_video_tokens": 80},
+        {**opus, "provider": "acme", "model": "ours", "service_tier": "flex", "input_tokens": 9},
+    ]
+    lines = [json.dumps({"request_id": f"g{i}"} | record) for i, record in enumerate(gateway)]
+    warehouse.write("gateway/events.jsonl", "\n".join(lines))
+
+    usages: list[tuple[dict, dict]] = [
+        ({"service_tier": "default"}, {"model_parameters": {"service_tier": "priority"}}),
+        # LiteLLM charges by what was asked.
+        (
+            {},
+            {
+                "cost_breakdown": {"service_tier": "priority"},
+                "response": {"service_tier": "default"},
+            },
+        ),
+        ({}, {"response": {"service_tier": "flex"}, "model_parameters": {"service_tier": "auto"}}),
+        ({}, {"response": {"usageMetadata": {"trafficType": "ON_DEMAND_FLEX"}}}),
+        ({}, {"model_parameters": {"service_tier": "scale"}}),
+        ({"speed": "fast", "service_tier": "standard"}, {"model": "claude-opus-4-6"}),
+        ({"speed": "normal", "inference_geo": "us"}, {"model": "claude-opus-4-6"}),
+        ({"inference_geo": "not_available"}, {"model": "claude-opus-4-6"}),
+        ({}, {"cost_breakdown": {"data_residency": "eu"}, "model": "gpt-5.4"}),
+        ({"prompt_tokens_details": {"audio_tokens": 70, "cached_tokens": 40}}, {}),
+        ({"prompt_tokens_details": {"audio_tokens": 700}}, {}),
+        ({"completion_tokens_details": {"audio_tokens": 700}}, {}),
+        ({"completion_tokens_details": {"audio_tokens": 2.5}}, {}),
+        (
+            {"input_tokens": 100, "output_tokens": 20}
+            | {"input_tokens_details": {"cached_tokens": 40, "audio_tokens": 60}}
+            | {"output_tokens_details": {"audio_tokens": 15, "image_tokens": 1}},
+            {"model": "gpt-realtime"},
+        ),
+        ({"prompt_tokens_details": {"video_tokens": 7, "image_tokens": 8}}, {}),
+        ({"prompt_tokens_details": {"web_search_requests": 2}}, {"model": "gemini-2.5-flash"}),
+        (
+            {
+                "cache_creation_input_tokens": 50,
+                "cache_creation": {"ephemeral_1h_input_tokens": 50},
+            },
+            {},
+        ),
+        (
+            {
+                "cache_creation_input_tokens": 50,
+                "cache_creation": {"ephemeral_1h_input_tokens": 60},
+            },
+            {},
+        ),
+        (
+            {"cache_creation_input_tokens": 50}
+            | {
+                "cache_creation": {"ephemeral_1h_input_tokens": 30, "ephemeral_5m_input_tokens": 30}
+            },
+            {},
+        ),
+    ]
+    payloads = []
+    for number, (usage, told) in enumerate(usages):
+        model = told.get("model", "gpt-5")
+        counts = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
+        owners = {"claude": "anthropic", "gemini": "gemini"}
+        provider = owners.get(model.partition("-")[0], "openai")
+        least = {"id": f"chatcmpl-l{number}", "litellm_call_id": f"l{number}", "startTime": at}
+        least |= {"endTime": at, "status": "success", "call_type": "acompletion", **counts}
+        least |= {"custom_llm_provider": provider, "model": f"{provider}/{model}"}
+        usage = usage if "input_tokens" in usage else counts | usage
+        payloads.append(json.dumps(least | told | {"metadata": {"usage_object": usage}}))
+    warehouse.write("litellm/events.jsonl", "\n".join(payloads))
+
+    tells = {"gen_ai__provider__name": "openai", "gen_ai__request__model": "gpt-realtime"}
+    tells |= {"gen_ai__usage__input_tokens": 90, "gen_ai__usage__output_tokens": 40}
+    details = "gen_ai__usage__details__"
+    spans = [
+        span(1, **tells, gen_ai__openai__response__service_tier="flex"),
+        span(2, **tells, openai__request__service_tier="priority", team__id="red"),
+        span(
+            3,
+            llm__model_name="gpt-realtime",
+            llm__provider="openai",
+            llm__token_count__prompt=90,
+            llm__token_count__completion=40,
+            llm__token_count__prompt_details__audio=80,
+            llm__token_count__completion_details__audio=41,
+        ),
+        span(
+            4,
+            **tells,
+            gen_ai__usage__cache_read__input_tokens=50,
+            **{f"{details}input_audio_tokens": 60, f"{details}cache_audio_read_tokens": 40},
+            **{f"{details}output_audio_tokens": 30, f"{details}web_search_requests": 1},
+        ),
+        span(5, **tells, gen_ai__operation__name="invoke_agent", team__id="red"),
+    ]
+    batch = {"resourceSpans": [{"scopeSpans": [{"scope": {"name": "app"}, "spans": spans}]}]}
+    warehouse.write("otel/events.jsonl", json.dumps(batch))
+    warehouse.rebuild()
+    assert_recomputed(warehouse, recompute(warehouse.landing))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("has_users", [False, True], ids=["no_users", "a_user_a_session"])
 def test_a_real_weeks_trace(warehouse: Warehouse, shared: Path, has_users: bool) -> None:

@@ -43,7 +43,7 @@ class Event:
     error_type: str | None
     is_cache_hit: bool
     tokens: Tokens | None
-    finer: dict[str, int] = field(default_factory=dict)  # meters that are parts of them
+    finer: dict[str, int | None] = field(default_factory=dict)  # meters of them, as told
     is_part_cut: bool  # a part larger than its whole
     web_searches: int | None = None
     service_tier: str | None = None

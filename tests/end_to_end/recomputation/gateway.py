@@ -4,7 +4,7 @@ from typing import Any
 
 from recomputation.events import Event
 from recomputation.names import model_name, provider_name, region_name, service_tier
-from recomputation.tokens import FINER, WITHIN, Told, disjoint, finer
+from recomputation.tokens import FINER, WITHIN, Told, disjoint
 from recomputation.values import (
     Row,
     after,
@@ -18,6 +18,8 @@ from recomputation.values import (
 )
 from recomputation.who import user_of
 
+KINDS = ("audio", "image", "video")
+
 
 def gateway_event(record: Row, **landed: Any) -> Event:
     known = {name: text(value) for name, value in record.items()}.get
@@ -26,7 +28,9 @@ def gateway_event(record: Row, **landed: Any) -> Event:
     names = ("input", "cache_read", "cache_write", "output", "reasoning")
     counts = [count(known(f"{name}_tokens")) for name in names]
     tokens, is_part_cut = disjoint(Told(*counts, None, WITHIN, WITHIN))
-    parts, is_finer_cut = finer(tokens, {name: count(known(f"{name}_tokens")) for name in FINER})
+    told_finer = {name: count(known(f"{name}_tokens")) for name in FINER}
+    if not fit(dict(zip(names, counts, strict=True)), told_finer):
+        raise ValueError("a part is larger than its whole")
     request_id, model = required(known("request_id")), required(known("model"))
     provider = provider_name(required(known("provider")), model)
     response_id = identifier(known("response_id"))
@@ -53,14 +57,27 @@ def gateway_event(record: Row, **landed: Any) -> Event:
         error_type=known("error_type") if failed else None,
         is_cache_hit=hit,
         tokens=tokens,
-        finer=parts,
-        is_part_cut=is_part_cut or is_finer_cut,
+        finer=told_finer,
+        is_part_cut=is_part_cut,
         web_searches=count(known("web_searches")),
         service_tier=service_tier(known("service_tier")),
         region=region_name(known("region"), provider, model),
+        is_sum_of_calls=flag(known("is_sum_of_calls")),
         reported_cost_usd=money(known("cost_usd")),
         requested_at=start,
         first_token_at=after(start, known("time_to_first_token_ms")),
         completed_at=after(start, known("response_time_ms")),
         **landed,
+    )
+
+
+def fit(wholes: dict[str, int | None], parts: dict[str, int | None]) -> bool:
+    """Whether each finer meter is within what it is part of."""
+    told = {name: number or 0 for name, number in (wholes | parts).items()}
+    cached_audio = min(told["input_audio"], told["cache_read"])
+    return (
+        told["cache_write_5m"] + told["cache_write_1h"] <= told["cache_write"]
+        and sum(told[f"input_{kind}"] for kind in KINDS) <= told["input"]
+        and sum(told[f"output_{kind}"] for kind in KINDS) <= told["output"]
+        and told["cache_audio_read"] <= cached_audio
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from recomputation.events import Event
 from recomputation.names import model_name, provider_name, region_name, service_tier
-from recomputation.tokens import WITHIN, Told, disjoint, finer
+from recomputation.tokens import WITHIN, Told, disjoint
 from recomputation.values import (
     EPOCH,
     MILLISECOND,
@@ -80,30 +80,34 @@ def told(record: Row, usage: Row) -> Told:
 
 
 def told_finer(usage: Row) -> dict[str, int | None]:
-    """Audio of the input leaves out what was cached, which no field tells."""
-    of_input = details(usage, "prompt_tokens_details")
+    """As OpenAI's chat, responses and realtime interfaces and Anthropic's name them."""
+    of_input = details(usage, "prompt_tokens_details") or details(usage, "input_tokens_details")
     of_output = details(usage, "completion_tokens_details")
-    lives = details(of_input, "cache_creation_token_details") or details(usage, "cache_creation")
+    of_output = of_output or details(usage, "output_tokens_details")
+    lives = details(usage, "cache_creation") or details(of_input, "cache_creation_token_details")
     return {
         **{f"input_{kind}": count(of_input.get(f"{kind}_tokens")) for kind in KINDS},
         **{f"output_{kind}": count(of_output.get(f"{kind}_tokens")) for kind in KINDS},
+        "cache_audio_read": count(details(of_input, "cached_tokens_details").get("audio_tokens")),
         "cache_write_5m": count(lives.get("ephemeral_5m_input_tokens")),
         "cache_write_1h": count(lives.get("ephemeral_1h_input_tokens")),
     }
 
 
-def tier_told(record: Row, metadata: Row, usage: Row, *, is_batch: bool) -> str | None:
-    """What was served, else what was billed, else what was asked for."""
-    if is_batch:
-        return "batch"
+def tier_told(record: Row, breakdown: Row, usage: Row) -> str | None:
+    """What was served, else what was charged, which is what was asked for."""
     response = record.get("response")
-    served = first(text(usage.get("service_tier")), text(usage.get("speed")))
-    answered = text(response.get("service_tier")) if isinstance(response, dict) else None
-    billed = text(
-        (record.get("cost_breakdown") or metadata.get("cost_breakdown") or {}).get("service_tier")
+    answer = response if isinstance(response, dict) else {}
+    return service_tier(
+        first(
+            "fast" if usage.get("speed") == "fast" else None,
+            text(usage.get("service_tier")),
+            text(answer.get("service_tier")),
+            text(details(answer, "usageMetadata").get("trafficType")),
+            text(breakdown.get("service_tier")),
+            text(details(record, "model_parameters").get("service_tier")),
+        )
     )
-    asked = text(details(record, "model_parameters").get("service_tier"))
-    return service_tier(first(served, answered, billed, asked))
 
 
 def litellm_event(record: Row, **landed: Any) -> Event:
@@ -114,6 +118,8 @@ def litellm_event(record: Row, **landed: Any) -> Event:
     usage = metadata.get("usage_object")
     if usage is None and isinstance(response, dict):  # early payloads
         usage = response.get("usage")
+    usage = usage or {}
+    breakdown = record.get("cost_breakdown") or metadata.get("cost_breakdown") or {}
     error = record.get("error_information") or metadata.get("error_information") or {}
     start, end = required(moment(record.get("startTime"))), moment(record.get("endTime"))
     first_token = moment(record.get("completionStartTime"))
@@ -125,7 +131,7 @@ def litellm_event(record: Row, **landed: Any) -> Event:
     provider = provider_name(text(record.get("custom_llm_provider")), model)
     hit, call_type = flag(record.get("cache_hit")), text(record.get("call_type"))
 
-    as_told = told(record, usage or {})
+    as_told = told(record, usage)
     tokens, is_part_cut = disjoint(as_told)
     nothing = not any(as_told[:5])
     # A row may call a failure a success. Whatever answered told its usage, or bears its own id.
@@ -134,7 +140,6 @@ def litellm_event(record: Row, **landed: Any) -> Event:
     is_told = bool(usage) or not nothing
     if not is_told:
         tokens = None
-    parts, is_finer_cut = finer(tokens, told_finer(usage or {}))
     team = first(text(metadata.get("user_api_key_team_id")), text(record.get("team_id")))
     owner = first(text(metadata.get("user_api_key_user_id")), text(record.get("user")))
     end_user = first(text(record.get("end_user")), text(metadata.get("user_api_key_end_user_id")))
@@ -179,16 +184,24 @@ def litellm_event(record: Row, **landed: Any) -> Event:
         else None,
         is_cache_hit=hit,
         tokens=tokens,
-        finer=parts,
-        is_part_cut=is_part_cut or is_finer_cut,
+        finer=told_finer(usage) if tokens else {},
+        is_part_cut=is_part_cut,
         web_searches=count(
             first(
-                details(usage or {}, "server_tool_use").get("web_search_requests"),
-                details(usage or {}, "prompt_tokens_details").get("web_search_requests"),
+                details(usage, "server_tool_use").get("web_search_requests"),
+                details(usage, "prompt_tokens_details").get("web_search_requests"),
             )
         ),
-        service_tier=tier_told(record, metadata, usage or {}, is_batch=is_batch),
-        region=region_name(text((usage or {}).get("inference_geo")), provider, model),
+        service_tier="batch" if is_batch else tier_told(record, breakdown, usage),
+        region=region_name(
+            first(
+                text(usage.get("inference_geo")),
+                text(breakdown.get("data_residency")),
+                text(breakdown.get("vertex_location")),
+            ),
+            provider,
+            model,
+        ),
         is_sum_of_calls=is_batch,
         reported_cost_usd=money(first(record.get("response_cost"), record.get("spend"))),
         requested_at=start,

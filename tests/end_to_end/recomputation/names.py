@@ -33,7 +33,7 @@ FAMILIES = (
 RESOURCE = re.compile(r"(publishers/[^/]+/models|models|converse|invoke)/")
 DATA_ZONE = re.compile(r"(eu|us|global)/")
 
-STANDARD = ("default", "standard", "auto", "on_demand", "on-demand", "standard_only")
+STANDARD = ("default", "standard", "auto", "on_demand", "standard_only", "normal", "regular")
 
 
 def provider_name(told: str | None, model: str | None) -> str | None:
@@ -56,8 +56,11 @@ def model_name(provider: str | None, model: str | None) -> str:
 
 
 def service_tier(told: str | None) -> str | None:
-    name = told.strip().lower() if told else None
-    return "standard" if name in STANDARD else name
+    """What it is called where it is priced; Google says ON_DEMAND_FLEX."""
+    if told is None:
+        return None
+    name = told.lower().replace("-", "_")
+    return "standard" if name in STANDARD else name.removeprefix("on_demand_")
 
 
 def region_name(

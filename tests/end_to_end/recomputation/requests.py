@@ -14,7 +14,7 @@ from recomputation.identity import conflicts, order, requests_told
 from recomputation.names import ai_service
 from recomputation.prices import price
 from recomputation.teams import team_of
-from recomputation.tokens import Tokens
+from recomputation.tokens import FINER, Tokens, finer
 from recomputation.values import MICROSECOND, Row, first
 from recomputation.who import is_person
 
@@ -124,11 +124,14 @@ def merged(ranked: list[Event]) -> Row:
     sessions = [event for event in ranked if event.session_id]
     beyond_doubt = [event for event in sessions if not event.is_session_id_doubtful]
     told_tokens = first(*(event for event in ranked if event.tokens is not None))
+    told = {meter: first(*(event.finer.get(meter) for event in ranked)) for meter in FINER}
+    parts, is_finer_cut = finer(row["tokens"], {m: n for m, n in told.items() if n is not None})
+    is_cut = is_finer_cut or (told_tokens is not None and told_tokens.is_part_cut)
     return row | {
         "source": ranked[0].source,
         "is_cache_hit": ranked[0].is_cache_hit,
-        "is_part_cut": told_tokens is not None and told_tokens.is_part_cut,
-        "finer": told_tokens.finer if told_tokens else {},
+        "is_part_cut": is_cut,
+        "finer": parts,
         "is_sum_of_calls": ranked[0].is_sum_of_calls,
         "session_id": first(*(event.session_id for event in beyond_doubt + sessions)),
         "is_session_id_doubtful": bool(sessions) and not beyond_doubt,

@@ -10,7 +10,7 @@ from typing import Any
 
 from recomputation.events import Event
 from recomputation.names import model_name, provider_name, region_name, service_tier
-from recomputation.tokens import BESIDE, WITHIN, Told, disjoint, finer
+from recomputation.tokens import BESIDE, WITHIN, Told, disjoint
 from recomputation.values import (
     EPOCH,
     MICROSECOND,
@@ -70,6 +70,8 @@ DETAILS = "gen_ai.usage.details."
 FINER_NAMES = {
     "input_audio": ("llm.token_count.prompt_details.audio", DETAILS + "input_audio_tokens"),
     "cache_audio_read": (DETAILS + "cache_audio_read_tokens",),
+    "cache_write_5m": (DETAILS + "cache_write_5m_tokens",),
+    "cache_write_1h": (DETAILS + "cache_write_1h_tokens",),
     "output_audio": ("llm.token_count.completion_details.audio", DETAILS + "output_audio_tokens"),
 }
 TIER = ("openai.response.service_tier", "gen_ai.openai.response.service_tier")
@@ -310,8 +312,6 @@ def otel_event(
     if not known("server.address") and base:
         address = base.partition("://")[2].partition("/")[0]
     tokens, is_part_cut = disjoint(span.told)
-    told_finer = {meter: count(known(*names)) for meter, names in FINER_NAMES.items()}
-    parts, is_finer_cut = finer(tokens, told_finer)
     response_id = identifier(known("gen_ai.response.id", "ai.response.id"))
     owner, user_name = first(
         *(one.owner for one in (span, *span.ancestors)),
@@ -339,8 +339,8 @@ def otel_event(
         error_type=known("error.type") if span.failed else None,
         is_cache_hit=False,
         tokens=tokens,
-        finer=parts,
-        is_part_cut=is_part_cut or is_finer_cut,
+        finer={meter: count(known(*names)) for meter, names in FINER_NAMES.items()},
+        is_part_cut=is_part_cut,
         web_searches=count(known(*WEB_SEARCHES)),
         service_tier=service_tier(known(*TIER)),
         region=region_name(None, span.provider, span.model),

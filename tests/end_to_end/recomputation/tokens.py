@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from recomputation.values import first
+
 TOKEN_TYPES = ("input_uncached", "cache_read", "cache_write", "output", "reasoning")
 OUTPUT_TYPES = ("output", "reasoning")
 # Of which of them a finer meter is a part, with a price of its own.
@@ -10,8 +12,8 @@ FINER = {
     "input_image": "input_uncached",
     "input_video": "input_uncached",
     "cache_audio_read": "cache_read",
-    "cache_write_5m": "cache_write",
     "cache_write_1h": "cache_write",
+    "cache_write_5m": "cache_write",
     "output_audio": "output",
     "output_image": "output",
     "output_video": "output",
@@ -95,21 +97,35 @@ def disjoint(told: Told) -> tuple[Tokens | None, bool]:
     return Tokens(inputs - read - write, read, write, outputs - thought, thought), was_cut
 
 
-def finer(tokens: Tokens | None, told: dict[str, int | None]) -> tuple[dict[str, int], bool]:
-    """The finer meters that are told, disjoint; and whether one was larger than what is left.
+def finer(tokens: Tokens | None, told: dict[str, int]) -> tuple[dict[str, int], bool]:
+    """The finer meters that are told, disjoint; and whether a part had to be cut to its whole.
 
-    Audio of the input is told with what of it was cached.
+    What is told of the input holds what of it was cached. If of audio that is not told, and there
+    is more of it than was not cached, the rest was.
     """
     if tokens is None:
         return {}, False
-    if None not in (told.get("input_audio"), told.get("cache_audio_read")):
-        told = told | {"input_audio": max(told["input_audio"] - told["cache_audio_read"], 0)}
-    left, parts = dict(zip(TOKEN_TYPES, tokens, strict=True)), {}
+    wholes, told = dict(zip(TOKEN_TYPES, tokens, strict=True)), dict(told)
+    audio, cached = told.get("input_audio"), told.get("cache_audio_read")
+    heard = first(audio, cached, 0)
+    is_cut = heard + told.get("input_image", 0) + told.get("input_video", 0) > sum(tokens[:3])
+    is_cut = is_cut or (cached or 0) > heard
+    if cached is None and audio is not None and audio > tokens.uncached and tokens.read:
+        told["cache_audio_read"] = audio - tokens.uncached
+    elif cached is not None:
+        told["cache_audio_read"] = min(cached, heard)
+    is_cut = is_cut or told.get("cache_audio_read", 0) > tokens.read
+    for whole in ("cache_write", "output"):
+        of_whole = sum(told.get(meter, 0) for meter in FINER if FINER[meter] == whole)
+        is_cut = is_cut or of_whole > wholes[whole]
+    if audio is not None:
+        told["input_audio"] = audio - told.get("cache_audio_read", 0)
+    parts = {}
     for meter, whole in FINER.items():
-        if (number := told.get(meter)) is not None:
-            parts[meter] = min(number, left[whole])
-            left[whole] -= parts[meter]
-    return parts, any(parts[meter] < (told[meter] or 0) for meter in parts)
+        if meter in told:
+            parts[meter] = min(told[meter], wholes[whole])
+            wholes[whole] -= parts[meter]
+    return parts, is_cut
 
 
 def meters(tokens: Tokens | None, parts: dict[str, int]) -> dict[tuple[str, str], int]:
