@@ -8,7 +8,9 @@ from genai-prices, asked about each request. Tables are lists of rows, and rows 
     litellm.py gateway.py spans.py what each sender's record tells
     tokens.py who.py names.py      what that means: kinds of tokens, people, names
     identity.py                    which deliveries tell of one call, which calls are one request
-    requests.py                    each request once, with its session and price
+    prices.py teams.py             what a request costs, whose team somebody is in
+    requests.py                    each request once, with its session, team and price
+    measures.py growth.py          what reports count, take means of and compare
     tables.py                      what the reports say
 
 Left out, since no test lands them: Parquet, price overrides.
@@ -16,18 +18,16 @@ Left out, since no test lands them: Parquet, price overrides.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from recomputation.events import Event
 from recomputation.landing import read
+from recomputation.measures import percentile
 from recomputation.requests import Request, requests_of
 from recomputation.tables import (
     TABLES,
     data_quality,
-    percentile,
     response_times,
     session_lengths,
 )
@@ -38,10 +38,10 @@ __all__ = ["Recomputation", "Request", "Row", "percentile", "recompute"]
 
 @dataclass(frozen=True)
 class Recomputation:
-    """All tables; those of buckets as the exact values that the buckets must hold."""
+    """All tables; those of buckets as what the buckets must hold, by the rest of their grain."""
 
     tables: dict[str, list[Row]]
-    buckets: dict[str, dict[tuple[date, str], list[Decimal]]]
+    buckets: dict[str, dict[tuple, list[Row]]]
     requests: list[Request]
     events: list[Event]
 
@@ -68,7 +68,9 @@ def recompute(
         tables,
         {
             "technical.response_times": response_times(requests),
+            "technical.response_times_by_user": response_times(requests, "user", "team"),
             "technical.session_lengths": session_lengths(requests),
+            "technical.session_lengths_by_user": session_lengths(requests, "user_id", "team_id"),
         },
         requests,
         events,

@@ -18,7 +18,7 @@ from recomputation.tokens import FINER, Tokens, finer
 from recomputation.values import MICROSECOND, Row, first
 from recomputation.who import is_person
 
-UNKNOWN = "(unknown)"
+UNKNOWN, NO_TEAM = "(unknown)", "(no team)"
 TOLD = (
     *("response_id", "prompt_id", "user_id", "end_user_id", "team_id", "provider", "model"),
     *("status", "error_type", "reported_cost_usd", "requested_at", "first_token_at"),
@@ -68,6 +68,10 @@ class Request:
     @property
     def user(self) -> str:
         return self.user_id or UNKNOWN
+
+    @property
+    def team(self) -> str:
+        return self.team_id or NO_TEAM
 
     @property
     def active_user(self) -> str | None:
@@ -188,9 +192,10 @@ def with_sessions(requests: list[Request], idle: timedelta) -> list[Request]:
 
 def by(rows: Iterable[Any], *names: str) -> Iterator[tuple[Row, list[Any]]]:
     """The rows in groups that have the same values of these attributes; `user` is the user_id."""
+    ids = {"user": "user_id", "team": "team_id"}
     groups: dict[tuple, list[Any]] = defaultdict(list)
     for row in rows:
         groups[tuple(getattr(row, name) for name in names)].append(row)
-    columns = ["user_id" if name == "user" else name for name in names]
+    columns = [ids.get(name, name) for name in names]
     for key, part in groups.items():
         yield dict(zip(columns, key, strict=True)), part

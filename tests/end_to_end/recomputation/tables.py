@@ -1,160 +1,34 @@
 """The public tables, of requests that are counted once."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from dataclasses import fields
-from datetime import date
-from decimal import Decimal
-from math import floor
 from operator import attrgetter
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from recomputation.events import Event, Rejected
+from recomputation.growth import growth
+from recomputation.measures import (
+    costs,
+    counts,
+    distinct,
+    known,
+    mean,
+    not_told,
+    period,
+    response_averages,
+    responses,
+    session_averages,
+    session_measures,
+    share,
+    tokens,
+    tokens_and_cost,
+    total,
+    total_cost,
+    without_usage,
+)
 from recomputation.requests import Request, by, local
 from recomputation.tokens import FINER, TOKEN_TYPES, meters
-from recomputation.values import DAY, MICROSECOND, Row, first
-
-# --- Measures ---
-
-
-def distinct(rows: Iterable[Any], name: str) -> int:
-    """How many different values are known."""
-    return len({getattr(row, name) for row in rows} - {None})
-
-
-def known(rows: Iterable[Any], name: str) -> list[Any]:
-    return [value for row in rows if (value := getattr(row, name)) is not None]
-
-
-def total(rows: Iterable[Any], name: str) -> Any:
-    """The sum of what is known; None where nothing is."""
-    values = known(rows, name)
-    return sum(values) if values else None
-
-
-def share(part: Any, whole: Any) -> float | None:
-    """part / whole; None where there is no whole."""
-    return float(part) / float(whole) if whole and part is not None else None
-
-
-def mean(values: list[Any]) -> float | None:
-    return share(sum(values), len(values))
-
-
-def percentile(values: list[Any], percent: int) -> float | None:
-    """Between the two values next to it, linearly."""
-    if not values:
-        return None
-    values = sorted(map(float, values))
-    below = floor(position := (len(values) - 1) * percent / 100)
-    above = min(below + 1, len(values) - 1)
-    return values[below] + (values[above] - values[below]) * (position - below)
-
-
-def responses(requests: Iterable[Request]) -> list[Request]:
-    return [request for request in requests if not request.failed]
-
-
-def counts(requests: list[Request]) -> Row:
-    return {
-        "prompts": distinct(requests, "prompt_id"),
-        "requests": len(requests),
-        "failed_requests": sum(request.failed for request in requests),
-    }
-
-
-def tokens(requests: list[Request]) -> Row:
-    names = ("input_tokens", "output_tokens", "total_tokens")
-    of_each = {name: total(requests, name) for name in names}
-    return of_each
-
-
-def without_usage(requests: list[Request]) -> int:
-    return sum(request.price_status == "no usage reported" for request in requests)
-
-
-def total_cost(requests: list[Request]) -> Decimal | None:
-    """None where nothing but free requests has a known cost."""
-    cost = total(requests, "cost_usd")
-    is_known = not without_usage(requests) and not any(r.is_unpriced for r in requests)
-    return cost if cost or is_known else None
-
-
-def not_told(requests: list[Request]) -> Row:
-    """What sums go without: usage that was not told; and what has no price, or but a part."""
-    those = [request for request in requests if request.is_unpriced]
-    return {
-        "requests_without_usage": without_usage(requests),
-        "unpriced_requests": len(those),
-        "unpriced_tokens": sum(request.total_tokens for request in those),
-    }
-
-
-def tokens_and_cost(requests: list[Request]) -> Row:
-    cost = {"requests": len(requests), "cost_usd": total_cost(requests)}
-    return tokens(requests) | cost | not_told(requests)
-
-
-def costs(requests: list[Request]) -> Row:
-    all_tokens, cost = total(requests, "total_tokens"), total_cost(requests)
-    without = not_told(requests)
-    millions = Decimal((all_tokens or 0) - without["unpriced_tokens"]).scaleb(-6)
-    return {
-        "requests": len(requests),
-        "total_tokens": all_tokens,
-        "cost_usd": cost,
-        "reported_cost_usd": total(requests, "reported_cost_usd"),
-        **without,
-        "cost_per_million_tokens_usd": cost / millions if millions and cost is not None else None,
-    }
-
-
-def response_averages(requests: list[Request]) -> Row:
-    answers = responses(requests)
-    times = known(answers, "response_time_ms")
-    timed = [r for r in answers if None not in (r.response_time_ms, r.output_tokens)]
-    return {
-        "responses": len(answers),
-        "avg_output_tokens": mean(known(answers, "output_tokens")),
-        "avg_response_time_ms": mean(times),
-        **{f"p{n}_response_time_ms": percentile(times, n) for n in (50, 95, 99)},
-        "avg_time_to_first_token_ms": mean(known(answers, "time_to_first_token_ms")),
-        "output_tokens_per_second": share(
-            total(timed, "output_tokens"), sum(known(timed, "response_time_ms")) / 1000
-        ),
-        "error_rate": share(len(requests) - len(answers), len(requests)),
-    }
-
-
-def session_measures(requests: list[Request]) -> Row:
-    """A session, or a part of it."""
-    began, ended = min(r.requested_at for r in requests), max(r.ended_at for r in requests)
-    return {
-        "usage_date": min(r.usage_date for r in requests),
-        "started_at": began,
-        "ended_at": ended,
-        "session_length_s": Decimal((ended - began) // MICROSECOND).scaleb(-6),
-        "prompts": distinct(requests, "prompt_id"),
-        "requests": len(requests),
-        "responses": len(responses(requests)),
-        "total_tokens": total(requests, "total_tokens"),
-        "cost_usd": total_cost(requests),
-        **not_told(requests),
-    }
-
-
-def session_averages(sessions: list[Row]) -> Row:
-    lengths = [session["session_length_s"] for session in sessions]
-    return {
-        "sessions": len(sessions),
-        "avg_session_length_s": mean(lengths),
-        "p50_session_length_s": percentile(lengths, 50),
-        "p95_session_length_s": percentile(lengths, 95),
-        "avg_prompts_per_session": mean([session["prompts"] for session in sessions]),
-        "avg_responses_per_session": mean([session["responses"] for session in sessions]),
-    }
-
+from recomputation.values import DAY, Row, first
 
 # --- core ---
 
@@ -281,6 +155,54 @@ def token_usage_details(requests: list[Request]) -> list[Row]:
     return rows
 
 
+def usage_by_team(requests: list[Request]) -> list[Row]:
+    return [
+        {
+            **key,
+            **counts(part),
+            "active_users": distinct(part, "active_user"),
+            "sessions": distinct(part, "session_id"),
+            **tokens(part),
+            "requests_without_usage": without_usage(part),
+        }
+        for key, part in by(requests, "usage_date", "team")
+    ]
+
+
+def usage_by_ai_user_and_team(requests: list[Request]) -> list[Row]:
+    rows = []
+    for key, part in by(requests, "usage_date", "ai_service", "user", "team"):
+        answers = responses(part)
+        timed = [r for r in answers if r.response_time_ms is not None]
+        both = [r for r in timed if r.output_tokens is not None]
+        first_tokens = known(answers, "time_to_first_token_ms")
+        row = {
+            **counts(part),
+            "sessions": distinct(part, "session_id"),
+            "responses": len(answers),
+            **tokens_and_cost(part),
+            "reported_cost_usd": total(part, "reported_cost_usd"),
+            "total_response_time_ms": total(timed, "response_time_ms"),
+            "timed_responses": len(timed),
+            "total_time_to_first_token_ms": sum(first_tokens) if first_tokens else None,
+            "responses_with_first_token": len(first_tokens),
+            "response_output_tokens": total(answers, "output_tokens"),
+            "responses_with_output_tokens": len(known(answers, "output_tokens")),
+            "timed_output_tokens": total(both, "output_tokens"),
+            "output_time_ms": total(both, "response_time_ms"),
+        }
+        rows.append(key | row)
+    return rows
+
+
+def growth_by_ai(requests: list[Request]) -> list[Row]:
+    return growth(requests, "ai_service", "ai_service")
+
+
+def growth_by_user(requests: list[Request]) -> list[Row]:
+    return growth(requests, "user_id", "user")
+
+
 def tokens_by_day_and_ai(requests: list[Request]) -> list[Row]:
     return [key | tokens_and_cost(part) for key, part in by(requests, "usage_date", "ai_service")]
 
@@ -346,6 +268,43 @@ def cost_by_day_ai_and_user(requests: list[Request]) -> list[Row]:
     return [key | costs(part) for key, part in by(requests, "usage_date", "ai_service", "user")]
 
 
+def cost_by_team(requests: list[Request]) -> list[Row]:
+    return [key | costs(part) for key, part in by(requests, "usage_date", "team")]
+
+
+def price_differences(requests: list[Request]) -> list[Row]:
+    rows = []
+    both = [r for r in requests if None not in (r.cost_usd, r.reported_cost_usd)]
+    for key, part in by(both, "usage_date", "provider", "model"):
+        cost, reported = total(part, "cost_usd"), total(part, "reported_cost_usd")
+        row = {
+            "requests": len(part),
+            "sums_of_calls": sum(r.is_sum_of_calls for r in part),
+            "list_cost_usd": cost,
+            "reported_cost_usd": reported,
+            "ratio": share(reported, cost),
+        }
+        rows.append(key | row)
+    return rows
+
+
+def time_of_use_by_user(requests: list[Request]) -> list[Row]:
+    return [
+        {
+            "usage_date": key["usage_hour"].date(),
+            "hour_of_day": key["usage_hour"].hour,
+            "user_id": key["user_id"],
+            "weekday": key["usage_hour"].isoweekday(),
+            "prompts": distinct(part, "prompt_id"),
+            "requests": len(part),
+            "total_tokens": total(part, "total_tokens"),
+            "cost_usd": total_cost(part),
+            **not_told(part),
+        }
+        for key, part in by(requests, "usage_hour", "user")
+    ]
+
+
 def time_of_use(requests: list[Request]) -> list[Row]:
     return [
         {
@@ -365,15 +324,6 @@ def time_of_use(requests: list[Request]) -> list[Row]:
 
 
 # --- technical ---
-
-
-def period(period_type: str, day: date) -> tuple[date, date]:
-    """The first day of the week or month, and that of the next."""
-    if period_type == "week":
-        start = day - day.weekday() * DAY
-        return start, start + 7 * DAY
-    start = day.replace(day=1)
-    return start, (start + 31 * DAY).replace(day=1)
 
 
 def long_term_trends(requests: list[Request]) -> list[Row]:
@@ -416,44 +366,74 @@ def response_averages_by_user(requests: list[Request]) -> list[Row]:
     return [key | response_averages(part) for key, part in by(requests, "usage_date", "user")]
 
 
-def sessions_by(requests: list[Request], name: str) -> dict[tuple[date, str], list[Row]]:
-    """The parts of sessions with one AI, or by one user, by the day on which they began."""
-    began = defaultdict(list)
-    for _, part in by(requests, "session_id", name):
-        session = session_measures(part)
-        began[session["usage_date"], getattr(part[0], name)].append(session)
-    return began
+def errors(requests: list[Request], *names: str) -> list[Row]:
+    failed = [request for request in requests if request.failed]
+    return [
+        {
+            **key,
+            "failed_requests": len(part),
+            "users_touched": distinct(part, "active_user"),
+            "first_failed_at": min(r.requested_at for r in part),
+            "last_failed_at": max(r.requested_at for r in part),
+        }
+        for key, part in by(failed, "usage_date", "ai_service", "error_type", *names)
+    ]
+
+
+def errors_by_type(requests: list[Request]) -> list[Row]:
+    return errors(requests)
+
+
+def errors_by_user(requests: list[Request]) -> list[Row]:
+    rows = errors(requests, "user", "team")
+    return [{name: row[name] for name in row if name != "users_touched"} for row in rows]
+
+
+def sessions_by(requests: list[Request], name: str) -> list[Row]:
+    """The parts of sessions with one AI, or by one user; each is of whoever asked first in it."""
+    parts = []
+    for key, part in by(requests, "session_id", name):
+        asked_first = min(part, key=attrgetter("requested_at", "user", "team"))
+        whose = {"user_id": asked_first.user, "team_id": asked_first.team}
+        parts.append(session_measures(part) | whose | key)
+    return parts
+
+
+def grouped(rows: list[Row], *names: str) -> dict[tuple, list[Row]]:
+    groups = defaultdict(list)
+    for row in rows:
+        groups[tuple(row[name] for name in names)].append(row)
+    return groups
 
 
 def session_averages_by_ai(requests: list[Request]) -> list[Row]:
+    parts = grouped(sessions_by(requests, "ai_service"), "usage_date", "ai_service")
     return [
         {"usage_date": day, "ai_service": ai, **session_averages(sessions)}
-        for (day, ai), sessions in sessions_by(requests, "ai_service").items()
+        for (day, ai), sessions in parts.items()
     ]
 
 
 def session_averages_by_user(requests: list[Request]) -> list[Row]:
+    parts = grouped(sessions_by(requests, "user"), "usage_date", "user_id")
     return [
         {"usage_date": day, "user_id": user, **session_averages(sessions)}
-        for (day, user), sessions in sessions_by(requests, "user").items()
+        for (day, user), sessions in parts.items()
     ]
 
 
-def response_times(requests: list[Request]) -> dict[tuple[date, str], list[Decimal]]:
-    """The values that the buckets must hold."""
-    times = {
-        (key["usage_date"], key["ai_service"]): known(responses(part), "response_time_ms")
-        for key, part in by(requests, "usage_date", "ai_service")
-    }
-    return {key: values for key, values in times.items() if values}
-
-
-def session_lengths(requests: list[Request]) -> dict[tuple[date, str], list[Decimal]]:
-    """The values that the buckets must hold."""
+def response_times(requests: list[Request], *names: str) -> dict[tuple, list[Row]]:
+    """What the buckets must hold."""
     return {
-        key: [session["session_length_s"] for session in sessions]
-        for key, sessions in sessions_by(requests, "ai_service").items()
+        tuple(key.values()): [{"response_time_ms": ms} for ms in times]
+        for key, part in by(requests, "usage_date", "ai_service", *names)
+        if (times := known(responses(part), "response_time_ms"))
     }
+
+
+def session_lengths(requests: list[Request], *names: str) -> dict[tuple, list[Row]]:
+    """What the buckets must hold."""
+    return grouped(sessions_by(requests, "ai_service"), "usage_date", "ai_service", *names)
 
 
 def data_quality(
@@ -516,13 +496,27 @@ TABLES = {
         user_prompts,
         requests_over_time,
         total_prompts_by_ai,
+        usage_by_team,
+        usage_by_ai_user_and_team,
+        growth_by_ai,
+        growth_by_user,
     ),
-    "cost": (cost_by_day_and_ai, cost_by_day_and_user, cost_by_day_ai_and_user, time_of_use),
+    "cost": (
+        cost_by_day_and_ai,
+        cost_by_day_and_user,
+        cost_by_day_ai_and_user,
+        cost_by_team,
+        price_differences,
+        time_of_use,
+        time_of_use_by_user,
+    ),
     "technical": (
         long_term_trends,
         response_averages_by_ai,
         response_averages_by_user,
         session_averages_by_ai,
         session_averages_by_user,
+        errors_by_type,
+        errors_by_user,
     ),
 }
