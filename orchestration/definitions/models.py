@@ -90,7 +90,7 @@ def models(context: AssetExecutionContext, config: Rebuild) -> Iterator:
         target = settings.home / "dbt"
         try:
             results = run_dbt(*arguments, target=target, manifest=manifest, on_event=on_event)
-            failed = failures(results)
+            failed = failures(results, settings)
         except UserError as error:
             results, failed = [], f"  {error}"
         yield from _events(context, settings, results)

@@ -46,14 +46,26 @@ def run_dbt(
     return getattr(done.result, "results", done.result)
 
 
-def failures(results: list[RunResult]) -> str:
-    """Return a line for each node that failed, with its file and what dbt says of it."""
+def failures(results: list[RunResult], settings: Settings | None = None) -> str:
+    """Return a line for each node that failed, with its file and what dbt says of it.
+
+    With settings, so that it can be asked: what a data test says in a column `to_do` of its rows.
+    """
     return "\n".join(
-        f"  {result.node.original_file_path}: {result.node.name}\n      "
-        + (result.message or "").strip().replace("\n", "\n      ")
+        "\n      ".join(
+            [
+                f"  {result.node.original_file_path}: {result.node.name}",
+                *(result.message or "").strip().splitlines(),
+                *(_to_do(settings, result) if settings and result.status == "fail" else ()),
+            ]
+        )
         for result in results
         if result.status in ("error", "fail", "runtime error")
     )
+
+
+def _to_do(settings: Settings, test: RunResult) -> list[str]:
+    return [row["to_do"] for row in failed_rows(settings, test) if "to_do" in row]
 
 
 def failed_rows(settings: Settings, test: RunResult) -> list[dict[str, str]]:
