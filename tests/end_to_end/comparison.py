@@ -130,7 +130,7 @@ def assert_buckets_hold(table: str, published: list[Row], exact: dict[tuple, lis
             within = [one for one in exact[key] if row[low] <= float(one[of]) < row[high]]
             assert row[measure] == len(within), (table, key, row)
             for name, summed in SUMMED.items():
-                if name in row:
+                if name in row and name != measure:
                     expected = sum(one[summed] for one in within)
                     assert row[name] == expected, (table, key, row, expected)
         assert sum(row[measure] for row in of_key) == len(exact[key])

@@ -151,6 +151,12 @@ def test_meters_tiers_and_regions_as_senders_tell_them(warehouse: Warehouse) -> 
     lines = [json.dumps({"request_id": f"g{i}"} | record) for i, record in enumerate(gateway)]
     warehouse.write("gateway/events.jsonl", "\n".join(lines))
 
+    def written(one_hour: int, five_minutes: int | None = None) -> dict:
+        """Of 50 tokens that were written to a cache."""
+        lives = {"ephemeral_1h_input_tokens": one_hour, "ephemeral_5m_input_tokens": five_minutes}
+        parts = {"cache_creation_tokens": 50, "cache_creation_token_details": lives}
+        return {"prompt_tokens_details": parts, "cache_creation_input_tokens": 50}
+
     usages: list[tuple[dict, dict]] = [
         ({"service_tier": "default"}, {"model_parameters": {"service_tier": "priority"}}),
         # LiteLLM charges by what was asked.
@@ -180,27 +186,10 @@ def test_meters_tiers_and_regions_as_senders_tell_them(warehouse: Warehouse) -> 
         ),
         ({"prompt_tokens_details": {"video_tokens": 7, "image_tokens": 8}}, {}),
         ({"prompt_tokens_details": {"web_search_requests": 2}}, {"model": "gemini-2.5-flash"}),
-        (
-            {
-                "cache_creation_input_tokens": 50,
-                "cache_creation": {"ephemeral_1h_input_tokens": 50},
-            },
-            {},
-        ),
-        (
-            {
-                "cache_creation_input_tokens": 50,
-                "cache_creation": {"ephemeral_1h_input_tokens": 60},
-            },
-            {},
-        ),
-        (
-            {"cache_creation_input_tokens": 50}
-            | {
-                "cache_creation": {"ephemeral_1h_input_tokens": 30, "ephemeral_5m_input_tokens": 30}
-            },
-            {},
-        ),
+        (written(one_hour=50), {}),
+        (written(one_hour=60), {}),
+        (written(one_hour=30, five_minutes=30), {}),
+        (written(50) | {"cache_creation": {"ephemeral_1h_input_tokens": 20}}, {}),
     ]
     payloads = []
     for number, (usage, told) in enumerate(usages):

@@ -100,15 +100,14 @@ def reported_totals(warehouse: Warehouse) -> dict[tuple[str, ...], tuple]:
 
     Whether nothing was told or zero, the recomputation sees to; here both add up to nothing.
     """
+    added_up = [f"coalesce(sum({name}), 0)" for name in (*MEASURES[4:], "reported_cost_usd")]
     rows = warehouse.published(
-        """
+        f"""
         select
-            cast(cast(requested_at as date) as varchar), source, user_id, provider, model,
-            count(*), count(*) filter (status = 'success'), count(*) filter (status = 'failure'),
-            count(*) filter (is_cache_hit), coalesce(sum(input_uncached_tokens), 0),
-            coalesce(sum(cache_read_tokens), 0), coalesce(sum(cache_write_tokens), 0),
-            coalesce(sum(output_tokens_without_reasoning), 0), coalesce(sum(reasoning_tokens), 0),
-            count(distinct prompt_id), coalesce(sum(reported_cost_usd), 0)
+            cast(cast(requested_at as date) as varchar), source, user_id, team_id, provider, model,
+            coalesce(service_tier, ''), count(*), count(*) filter (status = 'success'),
+            count(*) filter (status = 'failure'), count(*) filter (is_cache_hit),
+            {", ".join(added_up[:-1])}, count(distinct prompt_id), {added_up[-1]}
         from core.fct_requests
         group by all
         """

@@ -48,6 +48,14 @@ def details(usage: Row, name: str) -> Row:
     return usage.get(name) or {}
 
 
+def details_of(usage: Row) -> tuple[Row, Row]:
+    """As OpenAI's chat names them, or else its responses and realtime interfaces."""
+    return tuple(
+        details(usage, f"{of_chat}_tokens_details") or details(usage, f"{of_others}_tokens_details")
+        for of_chat, of_others in (("prompt", "input"), ("completion", "output"))
+    )
+
+
 def model_told(record: Row, metadata: Row, group: str | None) -> str | None:
     """What a deployment is, if LiteLLM knows it as more than what was asked for."""
     known_as = record.get("model_map_information") or metadata.get("model_map_information") or {}
@@ -59,8 +67,7 @@ def model_told(record: Row, metadata: Row, group: str | None) -> str | None:
 
 def told(record: Row, usage: Row) -> Told:
     """Cache and reasoning are within; LiteLLM adds up what its providers tell apart."""
-    of_input = details(usage, "prompt_tokens_details")
-    of_output = details(usage, "completion_tokens_details")
+    of_input, of_output = details_of(usage)
     return Told(
         count(record.get("prompt_tokens")),
         count(first(of_input.get("cached_tokens"), usage.get("cache_read_input_tokens"))),
@@ -80,10 +87,7 @@ def told(record: Row, usage: Row) -> Told:
 
 
 def told_finer(usage: Row) -> dict[str, int | None]:
-    """As OpenAI's chat, responses and realtime interfaces and Anthropic's name them."""
-    of_input = details(usage, "prompt_tokens_details") or details(usage, "input_tokens_details")
-    of_output = details(usage, "completion_tokens_details")
-    of_output = of_output or details(usage, "output_tokens_details")
+    of_input, of_output = details_of(usage)
     lives = details(usage, "cache_creation") or details(of_input, "cache_creation_token_details")
     return {
         **{f"input_{kind}": count(of_input.get(f"{kind}_tokens")) for kind in KINDS},

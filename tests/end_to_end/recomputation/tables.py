@@ -274,7 +274,8 @@ def cost_by_team(requests: list[Request]) -> list[Row]:
 
 def price_differences(requests: list[Request]) -> list[Row]:
     rows = []
-    both = [r for r in requests if None not in (r.cost_usd, r.reported_cost_usd)]
+    priced = [request for request in requests if request.price_status == "priced"]
+    both = [request for request in priced if request.reported_cost_usd is not None]
     for key, part in by(both, "usage_date", "provider", "model"):
         cost, reported = total(part, "cost_usd"), total(part, "reported_cost_usd")
         row = {
