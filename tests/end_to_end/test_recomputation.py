@@ -227,6 +227,25 @@ def test_meters_tiers_and_regions_as_senders_tell_them(warehouse: Warehouse) -> 
             **{f"{details}output_audio_tokens": 30, f"{details}web_search_requests": 1},
         ),
         span(5, **tells, gen_ai__operation__name="invoke_agent", team__id="red"),
+        span(
+            6,
+            gen_ai__provider__name="anthropic",
+            gen_ai__request__model="claude-opus-4-6",
+            gen_ai__usage__input_tokens=90,
+            gen_ai__usage__cache_creation__input_tokens=80,
+            gen_ai__usage__cache_creation__ephemeral_1h_input_tokens=70,
+            gen_ai__usage__server_tool_use__web_search_requests=2,
+            gen_ai__anthropic__service_tier="batch",
+            gen_ai__anthropic__inference_geo="us",
+        ),
+        span(
+            7,
+            **tells,
+            gen_ai__usage__audio__input_tokens=30,
+            gen_ai__usage__image__input_tokens=50,
+            gen_ai__usage__image__output_tokens=10,
+            gen_ai__usage__audio__output_tokens=35,
+        ),
     ]
     batch = {"resourceSpans": [{"scopeSpans": [{"scope": {"name": "app"}, "spans": spans}]}]}
     warehouse.write("otel/events.jsonl", json.dumps(batch))

@@ -66,17 +66,36 @@ COST = ("gen_ai.cost.total_cost", "gen_ai.usage.total_cost", "gen_ai.usage.cost"
 COST += ("llm.cost.total",)
 CALL_ID = ("litellm_call_id", "litellm.call_id", "metadata.litellm_call_id")
 
-DETAILS = "gen_ai.usage.details."
+USAGE, DETAILS = "gen_ai.usage.", "gen_ai.usage.details."
 FINER_NAMES = {
-    "input_audio": ("llm.token_count.prompt_details.audio", DETAILS + "input_audio_tokens"),
-    "cache_audio_read": (DETAILS + "cache_audio_read_tokens",),
-    "cache_write_5m": (DETAILS + "cache_write_5m_tokens",),
-    "cache_write_1h": (DETAILS + "cache_write_1h_tokens",),
-    "output_audio": ("llm.token_count.completion_details.audio", DETAILS + "output_audio_tokens"),
+    "cache_write_5m": (USAGE + "cache_creation.ephemeral_5m_input_tokens",),
+    "cache_write_1h": (
+        USAGE + "cache_creation.ephemeral_1h_input_tokens",
+        DETAILS + "ephemeral_1h_input_tokens",
+    ),
+    "input_audio": (
+        USAGE + "audio.input_tokens",
+        DETAILS + "input_audio_tokens",
+        "llm.token_count.prompt_details.audio",
+    ),
+    "cache_audio_read": (
+        USAGE + "audio.cache_read.input_tokens",
+        DETAILS + "cache_audio_read_tokens",
+    ),
+    "input_image": (USAGE + "image.input_tokens",),
+    "input_video": (USAGE + "input_tokens.video",),
+    "output_audio": (
+        USAGE + "audio.output_tokens",
+        DETAILS + "output_audio_tokens",
+        "llm.token_count.completion_details.audio",
+    ),
+    "output_image": (USAGE + "image.output_tokens", USAGE + "output_tokens.image"),
 }
 TIER = ("openai.response.service_tier", "gen_ai.openai.response.service_tier")
+TIER += ("gen_ai.response.service_tier", "gen_ai.anthropic.service_tier")
 TIER += ("openai.request.service_tier", "gen_ai.openai.request.service_tier")
-WEB_SEARCHES = (DETAILS + "web_search_requests",)
+WEB_SEARCHES = (USAGE + "server_tool_use.web_search_requests", USAGE + "web_search_requests")
+WEB_SEARCHES += (DETAILS + "web_search_requests",)
 
 CLAUDE_CODE = "com.anthropic.claude_code"
 BY_CONVENTION = ("opentelemetry.util.genai", "litellm", "openrouter", "openinference.")
@@ -343,7 +362,7 @@ def otel_event(
         is_part_cut=is_part_cut,
         web_searches=count(known(*WEB_SEARCHES)),
         service_tier=service_tier(known(*TIER)),
-        region=region_name(None, span.provider, span.model),
+        region=region_name(known("gen_ai.anthropic.inference_geo"), span.provider, span.model),
         is_sum_of_calls=bool(SUM.match(span.operation or "")),
         reported_cost_usd=money(known(*COST)),
         requested_at=span.start,
