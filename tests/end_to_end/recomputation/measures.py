@@ -115,6 +115,7 @@ def response_averages(requests: list[Request]) -> Row:
         "output_tokens_per_second": share(
             total(timed, "output_tokens"), sum(known(timed, "response_time_ms")) / 1000
         ),
+        "requests_without_usage": without_usage(requests),
         "error_rate": share(len(requests) - len(answers), len(requests)),
     }
 
