@@ -1,6 +1,6 @@
 -- Of two factors that hold on the same day for the same tier or region one says more exactly for
 -- which models or meters: else nobody could tell which was meant. Each row returned is a pair of
--- rows of seeds/price_factors.csv: end one before the other begins, or make one a longer pattern.
+-- rows of seeds/price_factors.csv; `to_do` says what to change.
 with factors as (
 
     select
@@ -39,7 +39,11 @@ pairs as (
             one.place < other.place
             and one.provider = other.provider
             and one.service_tier is not distinct from other.service_tier
-            and one.region is not distinct from other.region
+            and (
+                one.region is not distinct from other.region
+                or one.region glob other.region
+                or other.region glob one.region
+            )
             and one.holds_from < other.holds_to
             and one.holds_to > other.holds_from
             and length(one.model_pattern) = length(other.model_pattern)
@@ -47,7 +51,14 @@ pairs as (
 
 )
 
-select * from pairs
+select
+    *,
+    concat_ws(
+        ' ', 'seeds/price_factors.csv:', provider, model_pattern, meter_pattern, service_tier, region,
+        'at', factor, 'and', other_model_pattern, other_meter_pattern, 'at', other_factor
+    )
+    || ' hold on the same days: end one before the other begins, or make a pattern longer' as to_do
+from pairs
 where
     (model_pattern = other_model_pattern and meter_pattern = other_meter_pattern)
     or exists (

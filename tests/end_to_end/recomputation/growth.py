@@ -24,6 +24,8 @@ def used_in(requests: list[Request]) -> Row:
 def growth(requests: list[Request], column: str, name: str) -> list[Row]:
     """Of each period those who are in it; where it and the one before are whole, also of that."""
     days, rows = {request.usage_date for request in requests}, []
+    if not days:
+        return []
     for period_type in ("week", "month"):
         parts: dict[date, dict[str, list[Request]]] = {}
         start = period(period_type, min(days))[0]
