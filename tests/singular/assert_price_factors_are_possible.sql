@@ -9,8 +9,8 @@ with factors as (
 select
     *,
     concat_ws(
-        ' ', 'seeds/price_factors.csv:', provider, model_pattern, meter_pattern, service_tier, region,
-        'at', factor
+        ' ', 'seeds/price_factors.csv:', provider, model_pattern, meter_pattern, service_tier,
+        region, 'at', factor
     )
     || case
         when factor < 0 then ' is below zero: write what the list price is multiplied by'

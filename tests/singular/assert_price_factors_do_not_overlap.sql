@@ -54,8 +54,8 @@ pairs as (
 select
     *,
     concat_ws(
-        ' ', 'seeds/price_factors.csv:', provider, model_pattern, meter_pattern, service_tier, region,
-        'at', factor, 'and', other_model_pattern, other_meter_pattern, 'at', other_factor
+        ' ', 'seeds/price_factors.csv:', provider, model_pattern, meter_pattern, service_tier,
+        region, 'at', factor, 'and', other_model_pattern, other_meter_pattern, 'at', other_factor
     )
     || ' hold on the same days: end one before the other begins, or make a pattern longer' as to_do
 from pairs
