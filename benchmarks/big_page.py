@@ -85,14 +85,19 @@ def grouped(by: str, measures: str, rows: str = "made_up") -> str:
     return f"select {by}, {measures} from {rows} group by all"
 
 
-def buckets(name: str, unit: str, count: str) -> str:
+def buckets(name: str, unit: str, count: str, also: str = "", spread: int = 60) -> str:
     """Return a query of a table of buckets, of about six rows for each day and AI in each."""
     low = f"pow(1.05, {BUCKET}) as {name}_from_{unit}, pow(1.05, {BUCKET} + 1) as {name}_to_{unit}"
-    rows = "made_up, range(60) as spread(n) where hash(user_id, n) % 10 = 0"
-    return grouped(f"usage_date, ai_service, {low}", f"count(*) as {count}", rows)
+    rows = f"made_up, range({spread}) as spread(n) where {spread} = 1 or hash(user_id, n) % 10 = 0"
+    by = ", ".join(filter(None, ("usage_date, ai_service", also, low)))
+    return grouped(by, f"count(*) as {count}", rows)
 
 
 DAY_USER, DAY_AI = "usage_date, user_id", "usage_date, ai_service"
+TEAM = "'team ' || (hash(user_id) % 40) as team_id"
+DAY_TEAM = f"usage_date, {TEAM}"
+ERROR = "['timeout', 'rate_limit', 'server_error'][1 + (hash(user_id) % 3)::int] as error_type"
+FAILED = "sum(failed_requests)::bigint as failed_requests, count(distinct user_id) as users_touched"
 HOUR = "hour as hour_of_day, isodow(usage_date) as weekday"
 PERIOD = "period_type, date_trunc(period_type, usage_date)::date as period_start, ai_service"
 PERIODS = "made_up, (values ('week'), ('month')) as periods(period_type)"
@@ -103,6 +108,10 @@ TABLES = {
     "usage.usage_by_ai_service": grouped(DAY_AI, USAGE),
     "usage.usage_by_user": grouped(DAY_USER, USAGE),
     "usage.user_prompts": grouped(DAY_USER, USAGE),
+    "usage.usage_by_team": grouped(DAY_TEAM, USAGE),
+    "usage.growth_by_ai": grouped(
+        PERIOD, f"{USAGE}, sum(total_tokens)::bigint as total_tokens_difference", PERIODS
+    ),
     "usage.tokens_by_day_and_ai": grouped(DAY_AI, TOKENS),
     "usage.tokens_by_ai": grouped("ai_service", TOKENS),
     "usage.tokens_by_user_and_ai": grouped("user_id, ai_service", TOKENS),
@@ -118,6 +127,12 @@ TABLES = {
     "cost.cost_by_day_and_ai": grouped(DAY_AI, COST),
     "cost.cost_by_day_and_user": grouped(DAY_USER, COST),
     "cost.cost_by_day_ai_and_user": grouped(f"{DAY_AI}, user_id", COST),
+    "cost.cost_by_team": grouped(DAY_TEAM, COST),
+    "technical.errors_by_type": grouped(f"{DAY_AI}, {ERROR}", FAILED),
+    "technical.errors_by_user": grouped(f"{DAY_AI}, {ERROR}, user_id, {TEAM}", FAILED),
+    "technical.session_lengths_by_user": buckets(
+        "session_length", "s", "sessions", f"user_id, {TEAM}", 1
+    ),
     "technical.response_averages_by_ai": grouped(DAY_AI, RESPONSES),
     "technical.response_averages_by_user": grouped(DAY_USER, RESPONSES),
     "technical.session_averages_by_ai": grouped(DAY_AI, SESSIONS),

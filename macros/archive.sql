@@ -53,7 +53,15 @@
         {%- if model.config.materialized == 'incremental' %},
         {{ archived_version() }} as requests_version
         {%- endif %}
-    from read_parquet('{{ archive_files(model_name) }}', union_by_name = true)
+    from (
+        from read_parquet('{{ archive_files(model_name) }}', union_by_name = true)
+        {%- for column in user_columns + money_columns %}
+        -- What was archived before it was kept has no such column.
+        union all by name
+        select cast(null as {{ 'decimal(38, 12)' if column in money_columns else 'varchar' }}) as {{ column }}
+        where false
+        {%- endfor %}
+    ) as archived
         {%- if is_incremental() %}
     where usage_date in ({{ usage_dates_to_rebuild() }})
         {%- endif %}

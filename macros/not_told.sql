@@ -27,3 +27,10 @@
             then sum(cost_usd)
     end
 {%- endmacro %}
+
+{# The same of one row of sums. #}
+{% macro cost_of_sum() -%}
+    case
+        when cost_usd <> 0 or unpriced_requests + requests_without_usage = 0 then cost_usd
+    end
+{%- endmacro %}

@@ -13,5 +13,6 @@
         as avg_time_to_first_token_ms,
     timed_output_tokens * 1000 / nullif(coalesce(output_time_ms, total_response_time_ms), 0)
         as output_tokens_per_second,
-    failed_requests / requests as error_rate
+    failed_requests / requests as error_rate,
+    requests_without_usage
 {%- endmacro %}

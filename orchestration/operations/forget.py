@@ -4,7 +4,7 @@ from orchestration.console import console, step
 from orchestration.lock import only_run
 from orchestration.operations.night import run
 from orchestration.privacy.erasure import FORGOTTEN, erase, erase_history, names_of
-from orchestration.privacy.searching import Clean, what_names
+from orchestration.privacy.searching import Clean, seed_lines_that_name, what_names
 from orchestration.publication.mirror import mirror_current
 from orchestration.settings import Settings, UserError
 
@@ -13,11 +13,17 @@ def forget(settings: Settings, user_id: str) -> None:
     """Remove a person from what landed, from raw/, the warehouse, and all that is published.
 
     Raises:
-        UserError: nothing names them, a run is at work, or something names them still.
+        UserError: nothing names them, the seed teams does, a run is at work, or something names
+            them still.
     """
     if not user_id.strip():
         raise UserError("Say whom to forget: make forget USER=their-id, as in core.dim_users.")
     names = names_of(settings, user_id)
+    if lines := seed_lines_that_name(names):
+        raise UserError(
+            f"{'; '.join(lines)} names them: remove the line, and say this again. Nothing else was "
+            "removed so far. Of the file's history in git you must take care yourself."
+        )
     clean: Clean = {}
     places = " or ".join(
         filter(None, (str(settings.home), settings.landing_url, settings.publish_url))

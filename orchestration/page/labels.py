@@ -2,6 +2,9 @@
 
 _UNITS = {"_usd": "usd", "_ms": "ms", "_s": "s", "_share": "share", "_rate": "share"}
 _CALLED = {
+    "total_tokens_difference": "Tokens more",
+    "requests_difference": "Requests more",
+    "cost_usd_difference": "Cost more",
     "total_tokens": "Tokens",
     "cost_usd": "Cost",
     "reported_cost_usd": "Charged by gateway",
@@ -16,6 +19,7 @@ _WORDS = {"avg": "Mean", "p50": "Median", "median": "Median"}
 
 def unit(measure: str) -> str:
     """Return usd, ms, s, share or count."""
+    measure = measure.removesuffix("_before").removesuffix("_difference")
     return next((kind for end, kind in _UNITS.items() if measure.endswith(end)), "count")
 
 

@@ -62,10 +62,13 @@ class Packer:
 
     def pack(self, mart: Mart, reports: list[Report]) -> str:
         """Return a mart as JSON, at the grain that its reports need."""
-        by_user = any("user_id" in report.columns for report in reports)
+        columns = {column for report in reports for column in report.columns}
+        by_user = "user_id" in columns
         query = f"from reports.{mart.schema}.{mart.name}"
         if "user_id" in mart.columns and (self.has_others or not by_user):
-            keys = [c for c in mart.dimensions if c != "user_id"]
+            # Nobody filters by team here, so it only counts where a report shows it.
+            unshown = {"user_id"} | ({"team_id"} - columns)
+            keys = [c for c in mart.dimensions if c not in unshown]
             select = list(keys)
             if by_user:
                 keys.append("user")

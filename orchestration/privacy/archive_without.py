@@ -9,14 +9,21 @@ from orchestration.files import quoted, without_wildcards
 # What makes a row of the archive's tables with users, and how two of them become one. Whatever is
 # not named here adds up.
 _KEYS = {
-    "int_usage_hourly": "usage_date, usage_hour, user_id, ai_service, provider, model, source",
+    "int_usage_hourly": (
+        "usage_date, usage_hour, user_id, team_id, ai_service, provider, model, source"
+    ),
+    "int_usage_by_user_hourly": "usage_date, usage_hour, user_id",
     "int_usage_daily": "usage_date, grain, ai_service, user_id",
-    "int_session_days": "usage_date, session_number, ai_service, user_id",
+    "int_session_days": "usage_date, session_number, ai_service, user_id, team_id",
     "int_user_days": "usage_date, user_id",
+    "int_response_time_buckets": "usage_date, ai_service, user_id, team_id, bucket",
+    "int_failures_daily": "usage_date, ai_service, error_type, user_id, team_id",
 }
 _TOGETHER = {
-    **dict.fromkeys(["started_at", "first_seen_at"], "min({0})"),
-    **dict.fromkeys(["ended_at", "last_seen_at", "team_id", "user_name"], "max({0})"),
+    **dict.fromkeys(["started_at", "first_seen_at", "first_failed_at"], "min({0})"),
+    **dict.fromkeys(
+        ["ended_at", "last_seen_at", "last_failed_at", "team_id", "user_name"], "max({0})"
+    ),
     # Who used the same AI cannot be told any more, so this is how many there were at least.
     **dict.fromkeys(["active_users", "ai_services_used"], "max({0})"),
     "users_are_hidden": "bool_or({0})",
@@ -34,10 +41,14 @@ def query_renamed(path: Path, names: dict[str, str]) -> str | None:
     relation = f"read_parquet('{quoted(without_wildcards(path))}')"
     is_theirs = "user_id in ({})".format(", ".join(f"'{quoted(name)}'" for name in names))
     with duckdb.connect() as connection:
+        columns = connection.execute(f"describe from {relation}").fetchall()
+        present = {name for name, *_ in columns}
+        # Older ones may know no users, or no teams.
+        if "user_id" not in present:
+            return None
         if not connection.execute(f"select 1 from {relation} where {is_theirs} limit 1").fetchone():
             return None
-        columns = connection.execute(f"describe from {relation}").fetchall()
-    keys = _KEYS[path.stem].split(", ")
+    keys = [key for key in _KEYS[path.stem].split(", ") if key in present]
     cases = (f"when '{quoted(name)}' then '{quoted(nobody)}'" for name, nobody in names.items())
     selected, new = [], [f"case user_id {' '.join(cases)} else user_id end as user_id"]
     for name, kind, *_ in columns:

@@ -1,5 +1,6 @@
 """Who is named where: every file and object searched for a user's id, unpacked."""
 
+import csv
 import json
 import os
 import re
@@ -13,11 +14,12 @@ from orchestration.ingestion.landed_file import open_file
 from orchestration.ingestion.landing import copies_folder, landing_storage, local_copy
 from orchestration.object_storage import State, Storage, each
 from orchestration.publication.mirror import publish_storage
-from orchestration.settings import Settings
+from orchestration.settings import PROJECT, Settings
 
 # Objects that are known not to name a person, by name, at each address.
 Clean = dict[str, dict[str, State]]
 
+TEAMS = PROJECT / "seeds" / "teams.csv"
 _CHUNK_BYTES = 16 * 1024**2
 _AS_WRITTEN = "hive_partitioning = false, binary_as_string = true"
 
@@ -38,6 +40,17 @@ def what_names(settings: Settings, names: Iterable[str], clean: Clean) -> list[s
             objects = objects_that_name(settings, storage(settings), names, known)
             found += [f"{url}/{name}" for name in objects]
     return found
+
+
+def seed_lines_that_name(names: Iterable[str]) -> list[str]:
+    """Return the lines of the seed teams that name them: a file of people's own, left to them."""
+    with TEAMS.open(encoding="utf-8-sig", newline="") as file:
+        lines = csv.reader(file)
+        return [
+            f"{TEAMS.parent.name}/{TEAMS.name}, line {lines.line_num}"
+            for cells in lines
+            if set(names).intersection(cell.strip() for cell in cells)
+        ]
 
 
 def files_that_name(folder: Path, *names: str) -> Iterator[Path]:

@@ -22,9 +22,13 @@ from orchestration.warehouse.dbt import failures, run_dbt
 from orchestration.warehouse.fingerprints import BuiltFrom, built_from, code_fingerprint
 from orchestration.warehouse.project import archived_models, parsed
 
-# What they hold is in what each day's sums are known to be made of: a new name or price rebuilds
-# the days that have it and no other, whatever code or seed it comes from.
-_KNOWN_BY_CONTENT = {"model.ai_usage.dim_models", "model.ai_usage.dim_prices"}
+# What they hold is in what each day's sums are known to be made of: a new name, price or team
+# rebuilds the days that have it and no other, whatever code or seed it comes from.
+_KNOWN_BY_CONTENT = {
+    "model.ai_usage.dim_models",
+    "model.ai_usage.dim_prices",
+    "model.ai_usage.int_teams",
+}
 # What runs before any model, and decides what of raw/ they see.
 _RAW_VIEWS = "macro.ai_usage.create_raw_views"
 

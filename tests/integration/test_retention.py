@@ -322,3 +322,47 @@ def test_forget(evening: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     evening.dbt("test", "--exclude-resource-type", "unit_test")
     nobodys = evening.published(whose.replace(str(two), f"('{FORGOTTEN}')"))
     assert sum(row[3] for row in nobodys) == sum(row[3] for row in theirs)
+
+
+def test_an_archive_of_an_earlier_release(
+    evening: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It knows neither teams nor who waited how long; all that it has stays in the reports."""
+    drop(evening, TODAY)
+    shared = "select usage_date, ai_service, sum({}) from {} group by all order by all"
+    kept = [
+        shared.format("responses", "technical.response_times"),
+        shared.format("total_tokens", "usage.tokens_by_day_and_ai"),
+    ]
+    before = [evening.published(query) for query in kept]
+    for folder in evening.settings.archive.iterdir():
+        for name in ("int_failures_daily", "int_usage_by_user_hourly"):
+            (folder / f"{name}.parquet").unlink()
+        for name, query in {
+            "int_usage_hourly": "select * exclude (team_id)",
+            "int_session_days": "select * exclude (team_id)",
+            "int_response_time_buckets": "select usage_date, ai_service, bucket, users_are_hidden, "
+            "sum(responses)::bigint as responses",
+        }.items():
+            path = folder / f"{name}.parquet"
+            by = "group by all" if "sum(" in query else ""
+            duckdb.sql(f"copy ({query} from '{path}' {by}) to '{path}.new' (format parquet)")
+            path.with_name(f"{path.name}.new").replace(path)
+    evening.settings.warehouse.unlink()
+    build(evening)
+    assert [evening.published(query) for query in kept] == before
+    archived = f"usage_date <= '{THROUGH}'"
+    teams = f"select distinct team_id from usage.usage_by_team where {archived}"
+    assert evening.published(teams) == [("(no team)",)]
+    hours = f"select count(*), count(prompts) from cost.time_of_use_by_user where {archived}"
+    [(rows, with_prompts)] = evening.published(hours)
+    assert rows > 0 == with_prompts
+
+    user = evening.published(f"select min(user_id) from usage.usage_by_user where {archived}")[0][0]
+    monkeypatch.setattr("orchestration.operations.forget.run", lambda _: build(evening, *NO_TESTS))
+    forget(evening.settings, user)
+    assert files_naming(evening.home, {user}) == set()
+    monkeypatch.setenv("AI_USAGE_HIDE_USERS", "true")
+    monkeypatch.setenv("AI_USAGE_HIDING_KEY", "a key of more than 16 characters")
+    build(evening, *NO_TESTS)
+    assert [evening.published(query) for query in kept] == before

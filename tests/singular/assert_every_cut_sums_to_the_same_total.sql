@@ -1,10 +1,15 @@
 -- Tokens, requests and cost of every table that adds up equal those of core.fct_requests, and of
--- the archive where days are past retention, to the last digit. Of the trends, which hold
--- everything by week and again by month, the weeks are added.
+-- the archive where days are past retention, to the last digit. Of the trends and of growth, which
+-- hold everything by week and again by month, the weeks are added. Failures and response times may
+-- be kept of fewer archived days: the days whose requests are here are added.
 {% set not_told = ['unpriced_requests', 'unpriced_tokens', 'requests_without_usage'] %}
 {% set cuts = {
     'usage_by_ai_service': ['requests', 'failed_requests', 'input_tokens', 'output_tokens', 'total_tokens', 'requests_without_usage'],
     'usage_by_day': ['requests', 'failed_requests', 'input_tokens', 'output_tokens', 'total_tokens', 'requests_without_usage'],
+    'usage_by_team': ['requests', 'failed_requests', 'input_tokens', 'output_tokens', 'total_tokens', 'requests_without_usage'],
+    'usage_by_ai_user_and_team': not_told + ['requests', 'responses', 'failed_requests', 'input_tokens', 'output_tokens', 'total_tokens', 'cost_usd', 'reported_cost_usd'],
+    'growth_by_ai': not_told + ['requests', 'total_tokens', 'cost_usd'],
+    'growth_by_user': not_told + ['requests', 'total_tokens', 'cost_usd'],
     'usage_by_user': ['requests', 'failed_requests', 'input_tokens', 'output_tokens', 'total_tokens', 'requests_without_usage'],
     'tokens_by_day_and_ai': not_told + ['cost_usd', 'requests', 'input_tokens', 'output_tokens', 'total_tokens'],
     'tokens_by_ai': not_told + ['cost_usd', 'requests', 'input_tokens', 'output_tokens', 'total_tokens'],
@@ -16,11 +21,20 @@
     'cost_by_day_and_ai': not_told + ['requests', 'total_tokens', 'cost_usd', 'reported_cost_usd'],
     'cost_by_day_and_user': not_told + ['requests', 'total_tokens', 'cost_usd', 'reported_cost_usd'],
     'cost_by_day_ai_and_user': not_told + ['requests', 'total_tokens', 'cost_usd', 'reported_cost_usd'],
+    'cost_by_team': not_told + ['requests', 'total_tokens', 'cost_usd', 'reported_cost_usd'],
+    'time_of_use_by_user': not_told + ['requests', 'total_tokens', 'cost_usd'],
     'time_of_use': not_told + ['requests', 'total_tokens', 'cost_usd'],
     'long_term_trends': not_told + ['requests', 'total_tokens', 'cost_usd'],
     'response_averages_by_ai': ['responses'],
     'response_averages_by_user': ['responses'],
     'data_quality': ['requests', 'unpriced_requests', 'requests_without_usage'],
+} %}
+{% set by_period = ['long_term_trends', 'growth_by_ai', 'growth_by_user'] %}
+{% set cuts_of_live_days = {
+    'errors_by_type': ('failed_requests', 'failed_requests'),
+    'errors_by_user': ('failed_requests', 'failed_requests'),
+    'response_times': ('responses', 'timed_responses'),
+    'response_times_by_user': ('responses', 'timed_responses'),
 } %}
 
 with live as (
@@ -29,6 +43,7 @@ with live as (
         count(*) as requests,
         count(*) filter (where status = 'success') as responses,
         count(*) filter (where status = 'failure') as failed_requests,
+        count(response_time_ms) filter (where status = 'success') as timed_responses,
         sum(input_tokens) as input_tokens,
         sum(output_tokens) as output_tokens,
         sum(total_tokens) as total_tokens,
@@ -69,6 +84,26 @@ cuts as (
         union all
     {% endfor %}
 
+    {% for table, (measure, of_requests) in cuts_of_live_days.items() %}
+        select
+            '{{ table }}.{{ measure }}' as cut,
+            cast(coalesce(sum(cut.{{ measure }}), 0) as varchar) as total,
+            cast(any_value(live.{{ of_requests }}) as varchar) as total_of_requests
+        from live
+        left join {{ ref(table) }} as cut on {{ is_live('cut.usage_date') }}
+        union all
+    {% endfor %}
+
+    select
+        'session_lengths_by_user.sessions' as cut,
+        cast(sum(sessions) as varchar) as total,
+        (
+            select cast(sum(every.sessions) as varchar)
+            from {{ ref('session_lengths') }} as every
+        ) as total_of_requests
+    from {{ ref('session_lengths_by_user') }}
+    union all
+
     {% for table, measures in cuts.items() %}
         {% set outer = loop %}
         {% for measure in measures %}
@@ -78,7 +113,7 @@ cuts as (
                 cast(any_value(requests.{{ measure }}) as varchar) as total_of_requests
             from {{ ref(table) }} as cut
             cross join requests
-            {{ "where cut.period_type = 'week'" if table == 'long_term_trends' }}
+            {{ "where cut.period_type = 'week'" if table in by_period }}
             {{ 'union all' if not (loop.last and outer.last) }}
         {% endfor %}
     {% endfor %}

@@ -95,6 +95,21 @@ def test_what_tables_share_is_described_once(parsed: tuple[dict, list[str]]) -> 
         assert times == 1, f"{name} is {description!r} {times} times: see models/columns.md"
 
 
+def test_what_was_not_told_stands_beside_every_sum(models: dict[str, dict]) -> None:
+    # A request says it in words, a price is none, and each row of details is of what was told.
+    without = {"fct_requests", "dim_prices", "token_usage_details"}
+    for model in models.values():
+        columns = set(model["columns"])
+        if model["access"] != "public" or model["name"] in without:
+            continue
+        needed = {"unpriced_requests", "unpriced_tokens"} if "cost_usd" in columns else set()
+        if any(name.endswith("_tokens") for name in columns):
+            needed.add("requests_without_usage")
+        assert needed <= columns, (
+            f"{model['name']}: add {needed - columns}, see macros/not_told.sql"
+        )
+
+
 def test_each_table_has_a_tested_key(
     parsed: tuple[dict, list[str]], models: dict[str, dict]
 ) -> None:
@@ -106,6 +121,15 @@ def test_each_table_has_a_tested_key(
     }
     # Deliveries have no key: the same span may be delivered twice.
     without = {"model.ai_usage.int_spans"}
+    # What a public view publishes as it is, is tested there.
+    keyed |= {
+        read
+        for unique_id, model in models.items()
+        if unique_id in keyed
+        and model["access"] == "public"
+        and model["config"]["materialized"] == "view"
+        for read in model["depends_on"]["nodes"]
+    }
     for unique_id, model in models.items():
         is_table = model["config"]["materialized"] != "view" or model["access"] == "public"
         is_table = is_table and unique_id not in without

@@ -6,7 +6,13 @@ with requests as (
 
 ),
 
-final as (
+teams as (
+
+    select * from {{ ref('int_teams') }}
+
+),
+
+told as (
 
     select
         usage_date,
@@ -19,6 +25,16 @@ final as (
         max(requested_at) as last_seen_at
     from requests
     group by usage_date, user_id
+
+),
+
+final as (
+
+    select
+        told.* exclude (team_id),
+        coalesce(teams.team_id, told.team_id) as team_id
+    from told
+    left join teams on {{ is_in_team('teams', 'told') }}
     {{ and_archived(user_columns=['user_id', 'user_name']) }}
 
 )

@@ -24,10 +24,17 @@ prices as (
 
 ),
 
+teams as (
+
+    select * from {{ ref('int_teams') }}
+
+),
+
 priced as (
 
     select
-        requests.*,
+        requests.* exclude (team_id),
+        coalesce(teams.team_id, requests.team_id) as team_id,
         requests.input_tokens + requests.output_tokens as total_tokens,
         models.ai_service,
         prices.price_id,
@@ -58,6 +65,7 @@ priced as (
             and cast(requests.requested_at as time) < prices.daily_to
             and requests.size_in_tokens > prices.input_tokens_above
             and requests.size_in_tokens <= prices.input_tokens_up_to
+    left join teams on {{ is_in_team('teams', 'requests') }}
 
 ),
 

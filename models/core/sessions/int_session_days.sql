@@ -6,7 +6,7 @@ with requests as (
 
 ),
 
-final as (
+added_up as (
 
     select
         usage_date,
@@ -16,6 +16,7 @@ final as (
         md5_number_lower(session_id) as session_number,
         ai_service,
         {{ known_user('requests.user_id') }} as user_id,
+        requests.team_id,
         min(session_id_source) as session_id_source,
         min(requested_at) as started_at,
         max(coalesce(completed_at, requested_at)) as ended_at,
@@ -28,8 +29,17 @@ final as (
         {{ count_not_told() }}
     from requests
     group by
-        usage_date, requests_version, session_id, ai_service, {{ known_user('requests.user_id') }}
+        usage_date, requests_version, session_id, ai_service,
+        {{ known_user('requests.user_id') }}, requests.team_id
     {{ and_archived(user_columns=['user_id'], money_columns=['cost_usd']) }}
+
+),
+
+-- What was archived before teams were known has none.
+final as (
+
+    select * replace ({{ known_team('team_id') }} as team_id)
+    from added_up
 
 )
 

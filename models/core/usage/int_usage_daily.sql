@@ -41,22 +41,9 @@ measured as (
         cast(sum(output_tokens) as bigint) as output_tokens,
         cast(sum(total_tokens) as bigint) as total_tokens,
         count(*) filter (where price_status = 'no usage reported') as requests_without_usage,
-        cast(
-            sum(output_tokens) filter (where status = 'success') as bigint
-        ) as response_output_tokens,
-        count(output_tokens) filter (where status = 'success') as responses_with_output_tokens,
-        cast(
-            sum(output_tokens) filter (
-                where status = 'success' and response_time_ms is not null
-            ) as bigint
-        ) as timed_output_tokens,
-        sum(response_time_ms) filter (
-            where status = 'success' and output_tokens is not null
-        ) as output_time_ms,
-        {%- for milliseconds in ['response_time_ms', 'time_to_first_token_ms'] %}
-            sum({{ milliseconds }}) filter (where status = 'success') as total_{{ milliseconds }},
-            count({{ milliseconds }}) filter (where status = 'success') as timed_{{ milliseconds }},
-        {%- endfor %}
+        sum(response_time_ms) filter (where status = 'success') as total_response_time_ms,
+        count(response_time_ms) filter (where status = 'success') as timed_response_time_ms,
+        {{ response_sums() }},
         -- All at once, since each by itself would keep every response time again.
         quantile_cont(cast(response_time_ms as double), [0.5, 0.95, 0.99]) filter (
             where status = 'success'

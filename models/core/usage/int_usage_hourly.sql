@@ -6,13 +6,14 @@ with requests as (
 
 ),
 
-final as (
+added_up as (
 
     select
         usage_date,
         requests_version,
         usage_hour,
         {{ known_user('requests.user_id') }} as user_id,
+        requests.team_id,
         ai_service,
         provider,
         model,
@@ -35,13 +36,22 @@ final as (
         {{ count_not_told() }},
         sum(response_time_ms) filter (where status = 'success') as total_response_time_ms,
         count(response_time_ms) filter (where status = 'success') as timed_responses,
+        {{ response_sums() }},
         sum(cost_usd) as cost_usd,
         sum(reported_cost_usd) as reported_cost_usd
     from requests
     group by
-        usage_date, requests_version, usage_hour, {{ known_user('requests.user_id') }}, ai_service,
-        provider, model, source
+        usage_date, requests_version, usage_hour, {{ known_user('requests.user_id') }},
+        requests.team_id, ai_service, provider, model, source
     {{ and_archived(user_columns=['user_id'], money_columns=['cost_usd']) }}
+
+),
+
+-- What was archived before teams were known has none.
+final as (
+
+    select * replace ({{ known_team('team_id') }} as team_id)
+    from added_up
 
 )
 

@@ -1,6 +1,12 @@
 with response_time_buckets as (
 
-    select * from {{ ref('int_response_time_buckets') }}
+    select
+        usage_date,
+        ai_service,
+        bucket,
+        cast(sum(responses) as bigint) as responses
+    from {{ ref('int_response_time_buckets') }}
+    group by usage_date, ai_service, bucket
 
 ),
 
