@@ -61,8 +61,8 @@ def test_new_fields_are_named_once_and_nothing_of_what_they_hold(warehouse: Ware
     land(warehouse, "gateway", "b", **inner)
     assert "named" not in take_in(warehouse, "gateway")
     # One is new among those that were named.
-    land(warehouse, "gateway", "c", **inner, region="eu")
-    assert take_in(warehouse, "gateway").endswith("named this once: region")
+    land(warehouse, "gateway", "c", **inner, zone="eu")
+    assert take_in(warehouse, "gateway").endswith("named this once: zone")
 
     land(warehouse, "litellm", "a", error_information={"retries": hidden}, metadata={hidden: {}})
     assert take_in(warehouse, "litellm").endswith("named this once: error_information.retries")
@@ -83,9 +83,9 @@ def test_new_columns_of_tables_are_named_too(warehouse: Warehouse) -> None:
     warehouse.write("gateway/a.csv", f"{head},Total Cost,total_cost\n{row},1,1\n")
     assert take_in(warehouse, "gateway").endswith("named this once: total_cost")
     made = warehouse.write("../made.parquet", b"")
-    duckdb.sql(f"copy (select 'r' as request_id, 1 as total_cost, 2 as region) to '{made}'")
+    duckdb.sql(f"copy (select 'r' as request_id, 1 as total_cost, 2 as zone) to '{made}'")
     warehouse.write("gateway/a.parquet", made.read_bytes())
-    assert take_in(warehouse, "gateway").endswith("named this once: region")
+    assert take_in(warehouse, "gateway").endswith("named this once: zone")
 
 
 @pytest.mark.parametrize(
@@ -274,16 +274,16 @@ def test_a_ledger_of_an_earlier_version(warehouse: Warehouse) -> None:
     old = "select * exclude (events_succeeded, events_with, events_wrong, new_fields)"
     duckdb.sql(f"copy ({old} from '{path}') to '{path}.new' (format parquet)")
     Path(f"{path}.new").replace(path)
-    land(warehouse, "gateway", "b", region="eu")
-    assert take_in(warehouse, "gateway").endswith("named this once: region")
+    land(warehouse, "gateway", "b", zone="eu")
+    assert take_in(warehouse, "gateway").endswith("named this once: zone")
     assert len(ledger(warehouse)) == 2
     assert len(keys(warehouse)) == 2 * MANY
 
 
 def test_many_files_are_sampled(warehouse: Warehouse) -> None:
     for number in range(1_000):
-        warehouse.write(f"gateway/{number:04}.jsonl", gateway(str(number), region="eu"))
-    assert take_in(warehouse, "gateway").endswith("named this once: region")
+        warehouse.write(f"gateway/{number:04}.jsonl", gateway(str(number), zone="eu"))
+    assert take_in(warehouse, "gateway").endswith("named this once: zone")
     # What is not read through stands further down than anybody looks.
     late = lines("gateway", "late") + "\n" + lines("gateway", "later", zone="a")
     os.utime(warehouse.write("gateway/late.jsonl", late))
