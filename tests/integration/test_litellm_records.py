@@ -158,9 +158,13 @@ RECORDS = {
         litellm(
             cost_breakdown={"service_tier": "priority", "data_residency": "eu"},
             model_parameters={"service_tier": "flex"},
-            response={"service_tier": "default"},
         ),
         {"service_tier": "priority", "region": "eu"},
+    ),
+    # LiteLLM charges what was asked for, if anything was.
+    "the tier that was served rather than charged": (
+        litellm(cost_breakdown={"service_tier": "priority"}, response={"service_tier": "default"}),
+        {"service_tier": "default"},
     ),
     "in metadata, and the location": (
         row(
