@@ -17,11 +17,10 @@ final as (
         count(*) filter (where status = 'failure') as failed_requests,
         count(distinct user_id) filter (where {{ is_person('user_id') }}) as active_users,
         cast(sum(total_tokens) as bigint) as total_tokens,
-        sum(cost_usd) as cost_usd,
         count(distinct prompt_id) as prompts
     from requests
     group by usage_date, requests_version, usage_hour, ai_service
-    {{ and_archived(money_columns=['cost_usd']) }}
+    {{ and_archived() }}
 
 )
 

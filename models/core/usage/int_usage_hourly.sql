@@ -18,6 +18,9 @@ added_up as (
         provider,
         model,
         source,
+        price_id,
+        is_sum_of_calls,
+        price_status = 'priced' and reported_cost_usd is not null as is_compared,
         count(*) as requests,
         count(*) filter (where status = 'success') as responses,
         count(*) filter (where status = 'failure') as failed_requests,
@@ -33,6 +36,7 @@ added_up as (
         {%- for meter in finer_meters() %}
             cast(sum({{ meter.name }}_tokens) as bigint) as {{ meter.name }}_tokens,
         {%- endfor %}
+        cast(sum(web_searches) as bigint) as web_searches,
         {{ count_not_told() }},
         sum(response_time_ms) filter (where status = 'success') as total_response_time_ms,
         count(response_time_ms) filter (where status = 'success') as timed_responses,
@@ -42,15 +46,22 @@ added_up as (
     from requests
     group by
         usage_date, requests_version, usage_hour, {{ known_user('requests.user_id') }},
-        requests.team_id, ai_service, provider, model, source
+        requests.team_id, ai_service, provider, model, source, price_id, is_sum_of_calls,
+        is_compared
     {{ and_archived(user_columns=['user_id'], money_columns=['cost_usd']) }}
 
 ),
 
--- What was archived before teams were known has none.
+-- What was archived before teams and prices were kept has none.
 final as (
 
-    select * replace ({{ known_team('team_id') }} as team_id)
+    select
+        * replace (
+            {{ known_team('team_id') }} as team_id,
+            coalesce(price_id, '(no known price)') as price_id,
+            coalesce(is_sum_of_calls, false) as is_sum_of_calls,
+            coalesce(is_compared, false) as is_compared
+        )
     from added_up
 
 )
