@@ -8,6 +8,7 @@ from collections import Counter
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 from comparison import assert_recomputed
 from conftest import Warehouse
@@ -38,6 +39,33 @@ def test_simulated_organisation(
     trends = expected.tables["technical.long_term_trends"]
     grown = {row["period_type"] for row in trends if row["requests_growth"] is not None}
     assert grown == {"week", "month"}
+    assert_recomputed(warehouse, expected)
+
+
+@pytest.mark.slow
+def test_teams_of_the_seed_go_before_those_that_are_told(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    simulate(warehouse.landing, truth=None, days=12, users=5, seed=8, last_day=LAST_DAY)
+    warehouse.ingest()
+    warehouse.dbt("seed")
+    told = {request.user_id for request in recompute(warehouse.landing).requests}
+    one, other = sorted(user for user in told if "@" in user)[:2]
+    rows = [[one, "red", "", "2026-10-28"], [one, "blue", "2026-10-30", ""], [other, "red", "", ""]]
+    with duckdb.connect(str(warehouse.home / "warehouse.duckdb")) as connection:
+        typed = [[value or None for value in row] for row in rows]
+        connection.executemany("insert into seeds.teams values (?, ?, ?, ?)", typed)
+    without = ("resource_type:unit_test", "resource_type:seed", "resource_type:test")
+    warehouse.dbt("build", "--exclude", *without)
+    warehouse.publish()
+
+    seed = tmp_path / "teams.csv"
+    with seed.open("w", newline="") as file:
+        csv.writer(file).writerows([["user_id", "team_id", "valid_from", "valid_to"], *rows])
+    monkeypatch.setattr("recomputation.teams.TEAMS", seed)
+    expected = recompute(warehouse.landing)
+    teams = {request.team_id for request in expected.requests if request.user_id == one}
+    assert {"red", "blue"} < teams
     assert_recomputed(warehouse, expected)
 
 
