@@ -18,14 +18,14 @@ class Codes:
     """The columns of a table, and the SQL that writes them."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, table: str, without: tuple[str, ...] = ()
+        self, connection: duckdb.DuckDBPyConnection, table: str, only: list[str] | None = None
     ) -> None:
-        """Look up the table's columns, and list the text in them."""
+        """Look up the table's columns, or only some of them, and list the text in them."""
         self.connection, self.table = connection, table
         self.kinds: dict[str, str] = {}
         self.lists: dict[str, str] = {}
         for name, kind, *_ in connection.execute(f"describe {table}").fetchall():
-            if name in without:
+            if only is not None and name not in only:
                 continue
             self.kinds[name] = kind
             if kind == "VARCHAR" or is_bound(name):

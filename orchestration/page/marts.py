@@ -74,7 +74,12 @@ def read_mart(node: dict) -> Mart:
         node["name"],
         (node["patch_path"] or node["original_file_path"]).split("://")[-1],
         " ".join(node["description"].split()),
-        {name: column["data_type"] for name, column in node["columns"].items()},
+        # The page knows days and hours, and no moments.
+        {
+            name: column["data_type"]
+            for name, column in node["columns"].items()
+            if not name.endswith("_at")
+        },
         {name: " ".join(c["description"].split()) for name, c in node["columns"].items()},
     )
     declared = _meta(node).get("measures") or {}

@@ -64,7 +64,7 @@ class Packer:
         """Return a mart as JSON, at the grain that its reports need."""
         columns = {column for report in reports for column in report.columns}
         by_user = "user_id" in columns
-        query = f"from reports.{mart.schema}.{mart.name}"
+        query = f"select {', '.join(mart.columns)} from reports.{mart.schema}.{mart.name}"
         if "user_id" in mart.columns and (self.has_others or not by_user):
             # Nobody filters by team here, so it only counts where a report shows it.
             unshown = {"user_id"} | ({"team_id"} - columns)
@@ -76,7 +76,7 @@ class Packer:
             select += [f"{_added_up(mart, c)} as {c}" for c in mart.columns if c in mart.measures]
             user = f"if(user_id in (from top_users), user_id, '{OTHER_USERS}')"
             query = (
-                f"select {', '.join(select)} from (select *, {user} as user {query}) "
+                f"select {', '.join(select)} from (select *, {user} as user from ({query})) "
                 f"group by {', '.join(keys)}"
             )
         self.connection.execute(f"create or replace temp table packed as {query}")
@@ -87,7 +87,9 @@ class Packer:
         (count,) = self.connection.execute("select count(*) from users").fetchone()
         tables = {mart.name: f"reports.{mart.schema}.{mart.name}" for mart in marts}
         codes = {
-            mart.name: Codes(self.connection, tables[mart.name], without=("user_id",))
+            mart.name: Codes(
+                self.connection, tables[mart.name], [c for c in mart.columns if c != "user_id"]
+            )
             for mart in marts
         }
         heads = ",".join(f'"{name}":{code.head()}' for name, code in codes.items())
