@@ -1,12 +1,21 @@
 {{ config(materialized='incremental') }}
 
--- What does not add up over hours, models or users, counted at the grain of each daily report.
-with requests as (
+-- What adds up, of the hourly sums; and beside it what does not, counted at the grain of each daily
+-- report.
+with usage_hourly as (
 
-    select
-        * exclude (user_id),
-        {{ known_user('user_id') }} as user_id
-    from ({{ requests_to_add_up() }}) as requests
+    select * from {{ ref('int_usage_hourly') }}
+    where
+        {{ is_live('usage_date') }}
+        {%- if is_incremental() %}
+            and usage_date in ({{ usage_dates_to_rebuild() }})
+        {%- endif %}
+
+),
+
+requests as (
+
+    {{ requests_to_add_up() }}
 
 ),
 
@@ -34,30 +43,45 @@ measured as (
         requests_version,
         ai_service,
         user_id,
-        count(*) as requests,
-        count(*) filter (where status = 'success') as responses,
-        count(*) filter (where status = 'failure') as failed_requests,
-        cast(sum(input_tokens) as bigint) as input_tokens,
-        cast(sum(output_tokens) as bigint) as output_tokens,
-        cast(sum(total_tokens) as bigint) as total_tokens,
-        count(*) filter (where price_status = 'no usage reported') as requests_without_usage,
-        sum(response_time_ms) filter (where status = 'success') as total_response_time_ms,
-        count(response_time_ms) filter (where status = 'success') as timed_response_time_ms,
-        {{ response_sums() }},
-        -- All at once, since each by itself would keep every response time again.
-        quantile_cont(cast(response_time_ms as double), [0.5, 0.95, 0.99]) filter (
-            where status = 'success'
-        ) as percentiles_ms,
+        {%- for measure in [
+            'requests', 'responses', 'failed_requests', 'input_tokens', 'output_tokens',
+            'total_tokens', 'requests_without_usage', 'response_output_tokens',
+            'responses_with_output_tokens', 'timed_output_tokens', 'timed_time_to_first_token_ms'
+        ] %}
+            cast(sum({{ measure }}) as bigint) as {{ measure }},
+        {%- endfor %}
+        sum(total_response_time_ms) as total_response_time_ms,
+        cast(sum(timed_responses) as bigint) as timed_response_time_ms,
+        sum(output_time_ms) as output_time_ms,
+        sum(total_time_to_first_token_ms) as total_time_to_first_token_ms,
         case
             when grouping(ai_service) = 0 then 'ai_service'
             when grouping(user_id) = 0 then 'user'
             else 'day'
         end as grain
-    from requests
+    from usage_hourly
     group by grouping sets (
         (usage_date, requests_version, ai_service),
         (usage_date, requests_version, user_id),
         (usage_date, requests_version)
+    )
+
+),
+
+percentiles as (
+
+    select
+        usage_date,
+        requests_version,
+        ai_service,
+        {{ known_user('requests.user_id') }} as user_id,
+        -- All at once, since each by itself would keep every response time again.
+        quantile_cont(cast(response_time_ms as double), [0.5, 0.95, 0.99]) as percentiles_ms
+    from requests
+    where status = 'success' and response_time_ms is not null
+    group by grouping sets (
+        (usage_date, requests_version, ai_service),
+        (usage_date, requests_version, {{ known_user('requests.user_id') }})
     )
 
 ),
@@ -85,9 +109,9 @@ distinct_counts as (
 final as (
 
     select
-        measured.* exclude (percentiles_ms),
+        measured.*,
         {%- for percent in [50, 95, 99] %}
-            percentiles_ms[{{ loop.index }}] as p{{ percent }}_response_time_ms,
+            percentiles.percentiles_ms[{{ loop.index }}] as p{{ percent }}_response_time_ms,
         {%- endfor %}
         distinct_counts.prompts,
         distinct_counts.sessions,
@@ -101,6 +125,11 @@ final as (
             and measured.requests_version = distinct_counts.requests_version
             and measured.ai_service is not distinct from distinct_counts.ai_service
             and measured.user_id is not distinct from distinct_counts.user_id
+    left join percentiles
+        on
+            measured.usage_date = percentiles.usage_date
+            and measured.ai_service is not distinct from percentiles.ai_service
+            and measured.user_id is not distinct from percentiles.user_id
     {{ and_archived(user_columns=['user_id']) }}
 
 )
