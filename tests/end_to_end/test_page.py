@@ -52,6 +52,7 @@ def events() -> Iterator[dict]:
             "output_tokens": chance.randrange(10, 2_000),
             "response_time_ms": chance.randrange(200, 20_000),
             "time_to_first_token_ms": chance.randrange(50, 200),
+            "cost_usd": number / 1000,
         }
 
 
