@@ -10,6 +10,15 @@ import duckdb
 
 from models.core.prices.int_list_prices import COLUMN_TYPES, price_cells
 
+# What floor.sql calls the prices of the meters that the events have.
+PRICES = {
+    "input_uncached": "input_uncached_price",
+    "cache_read": "cache_read_price",
+    "cache_write": "cache_write_price",
+    "output": "output_price",
+    "reasoning": "reasoning_price",
+    "request": "request_usd",
+}
 SEED = Path(__file__).resolve().parent.parent / "seeds/ai_services.csv"
 EVENT_TYPES = {
     **dict.fromkeys(["request_id", "provider", "model", "user_id", "user_name"], "varchar"),
@@ -35,12 +44,17 @@ def create_prices_and_services(connection: duckdb.DuckDBPyConnection, events: st
     """
     connection.execute(f"create temp table pairs as select distinct provider, model from {events}")
     pairs = connection.execute("select * from pairs").fetchall()
-    cells = [[str(value) for value in cell] for pair in pairs for cell in price_cells(*pair)]
-    # floor.sql calls a price by its token type alone.
-    columns = {
-        name.replace("_usd_per_million_tokens", "_price"): kind
-        for name, kind in COLUMN_TYPES.items()
-    }
+    # Of the cells what follows the tier and the region, and of the prices those that events need.
+    cells = [
+        [None if value is None else str(value) for value in (*pair, *cell[2:], *of_types)]
+        for pair in pairs
+        for cell, prices in price_cells(*pair, "standard")
+        for of_types in [[prices[name] for name in PRICES]]
+    ]
+    of_cell = ["valid_from", "valid_to", "daily_from", "daily_to"]
+    of_cell += ["input_tokens_above", "input_tokens_up_to"]
+    columns = {name: COLUMN_TYPES[name] for name in ("provider", "model", *of_cell)}
+    columns |= dict.fromkeys(PRICES.values(), COLUMN_TYPES["usd"])
     declared = ", ".join(f"{name} {kind}" for name, kind in columns.items())
     connection.execute(f"create table prices ({declared})")
     marks = ", ".join("?" * len(columns))

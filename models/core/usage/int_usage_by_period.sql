@@ -4,15 +4,16 @@ with session_days as (
 
 ),
 
-usage_hourly as (
+usage_by_user as (
 
-    select * from {{ ref('int_usage_hourly') }}
+    select * from {{ ref('int_usage_by_user_and_team') }}
+    where grain = 'user'
 
 ),
 
 days as (
 
-    select distinct usage_date from usage_hourly
+    select distinct usage_date from usage_by_user
 
 ),
 
@@ -62,21 +63,21 @@ usage_by_period as (
         period_days.period_type,
         period_days.period_start,
         period_days.next_period_start,
-        usage_hourly.ai_service,
-        cast(sum(usage_hourly.requests) as bigint) as requests,
-        count(distinct usage_hourly.user_id) filter (
-            where {{ is_person('usage_hourly.user_id') }}
+        usage_by_user.ai_service,
+        cast(sum(usage_by_user.requests) as bigint) as requests,
+        count(distinct usage_by_user.user_id) filter (
+            where {{ is_person('usage_by_user.user_id') }}
         ) as active_users,
-        cast(sum(usage_hourly.total_tokens) as bigint) as total_tokens,
+        cast(sum(usage_by_user.total_tokens) as bigint) as total_tokens,
         {{ sum_of_costs() }} as cost_usd,
         {{ sum_not_told() }},
-        sum(usage_hourly.total_response_time_ms) as total_response_time_ms,
-        cast(sum(usage_hourly.timed_responses) as bigint) as timed_responses
-    from usage_hourly
-    inner join period_days on usage_hourly.usage_date = period_days.usage_date
+        sum(usage_by_user.total_response_time_ms) as total_response_time_ms,
+        cast(sum(usage_by_user.timed_responses) as bigint) as timed_responses
+    from usage_by_user
+    inner join period_days on usage_by_user.usage_date = period_days.usage_date
     group by
         period_days.period_type, period_days.period_start, period_days.next_period_start,
-        usage_hourly.ai_service
+        usage_by_user.ai_service
 
 ),
 

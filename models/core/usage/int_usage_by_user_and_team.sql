@@ -21,7 +21,7 @@ session_days as (
 
 ),
 
-measured as (
+measured_by_user as (
 
     select
         usage_date,
@@ -29,26 +29,27 @@ measured as (
         ai_service,
         user_id,
         team_id,
-        {%- for measure in [
-            'requests', 'responses', 'failed_requests', 'input_tokens', 'output_tokens',
-            'total_tokens', 'timed_responses', 'response_output_tokens',
-            'responses_with_output_tokens', 'timed_output_tokens', 'timed_time_to_first_token_ms'
-        ] %}
-            cast(sum({{ measure }}) as bigint) as {{ measure }},
-        {%- endfor %}
-        {%- for measure in [
-            'total_response_time_ms', 'output_time_ms', 'total_time_to_first_token_ms',
-            'cost_usd', 'reported_cost_usd'
-        ] %}
-            sum({{ measure }}) as {{ measure }},
-        {%- endfor %}
-        {{ sum_not_told() }},
-        case when grouping(ai_service) = 0 then 'user' else 'team' end as grain
+        {{ sums_of_usage() }},
+        'user' as grain
     from usage_hourly
-    group by grouping sets (
-        (usage_date, requests_version, ai_service, user_id, team_id),
-        (usage_date, requests_version, team_id)
-    )
+    group by usage_date, requests_version, ai_service, user_id, team_id
+
+),
+
+measured as (
+
+    select * from measured_by_user
+
+    union all by name
+
+    select
+        usage_date,
+        requests_version,
+        team_id,
+        {{ sums_of_usage() }},
+        'team' as grain
+    from measured_by_user
+    group by usage_date, requests_version, team_id
 
 ),
 

@@ -20,7 +20,7 @@ added_up as (
         source,
         price_id,
         is_sum_of_calls,
-        price_status = 'priced' and reported_cost_usd is not null as is_compared,
+        {{ is_compared() }} as is_compared,
         count(*) as requests,
         count(*) filter (where status = 'success') as responses,
         count(*) filter (where status = 'failure') as failed_requests,
@@ -33,10 +33,6 @@ added_up as (
         ] + token_types() | map(attribute='tokens') | list %}
             cast(sum({{ tokens }}) as bigint) as {{ tokens }},
         {%- endfor %}
-        {%- for meter in finer_meters() %}
-            cast(sum({{ meter.name }}_tokens) as bigint) as {{ meter.name }}_tokens,
-        {%- endfor %}
-        cast(sum(web_searches) as bigint) as web_searches,
         {{ count_not_told() }},
         sum(response_time_ms) filter (where status = 'success') as total_response_time_ms,
         count(response_time_ms) filter (where status = 'success') as timed_responses,

@@ -1,6 +1,7 @@
-with usage_hourly as (
+with usage_by_user as (
 
-    select * from {{ ref('int_usage_hourly') }}
+    select * from {{ ref('int_usage_by_user_and_team') }}
+    where grain = 'user'
 
 ),
 
@@ -10,7 +11,7 @@ final as (
         usage_date,
         user_id,
         {{ cost_measures() }}
-    from usage_hourly
+    from usage_by_user
     group by usage_date, user_id
 
 )

@@ -4,6 +4,38 @@ with usage_hourly as (
 
 ),
 
+by_type as (
+
+    select
+        usage_date,
+        user_id,
+        ai_service,
+        model,
+        {%- for type in token_types() %}
+            cast(sum({{ type.tokens }}) as bigint) as {{ type.tokens }}
+            {%- if not loop.last %},{% endif %}
+        {%- endfor %}
+    from usage_hourly
+    group by usage_date, user_id, ai_service, model
+
+),
+
+finer as (
+
+    select
+        usage_date,
+        user_id,
+        ai_service,
+        model,
+        {%- for meter in finer_meters() %}
+            cast(sum({{ meter.name }}_tokens) as bigint) as {{ meter.name }}_tokens
+            {%- if not loop.last %},{% endif %}
+        {%- endfor %}
+    from {{ ref('int_finer_meters') }}
+    group by usage_date, user_id, ai_service, model
+
+),
+
 daily as (
 
     select
@@ -12,11 +44,11 @@ daily as (
         ai_service,
         model,
         {%- for meter in meters() %}
-            cast(sum({{ meter.tokens }}) as bigint) as {{ meter.name }}
+            {{ meter.tokens }} as {{ meter.name }}
             {%- if not loop.last %},{% endif %}
         {%- endfor %}
-    from usage_hourly
-    group by usage_date, user_id, ai_service, model
+    from by_type
+    left join finer using (usage_date, user_id, ai_service, model)
 
 ),
 

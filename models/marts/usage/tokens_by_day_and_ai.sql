@@ -1,6 +1,7 @@
-with usage_hourly as (
+with usage_by_user as (
 
-    select * from {{ ref('int_usage_hourly') }}
+    select * from {{ ref('int_usage_by_user_and_team') }}
+    where grain = 'user'
 
 ),
 
@@ -15,7 +16,7 @@ final as (
         cast(sum(requests) as bigint) as requests,
         {{ sum_of_costs() }} as cost_usd,
         {{ sum_not_told() }}
-    from usage_hourly
+    from usage_by_user
     group by usage_date, ai_service
 
 )
