@@ -12,6 +12,14 @@ with events as not materialized (
 
 ),
 
+-- Where there is but one teller, as with one gateway, nothing can be joined, and nothing is looked
+-- for among millions.
+tellers as (
+
+    select min(teller) <> max(teller) as are_several from events
+
+),
+
 witnesses as not materialized (
 
     select
@@ -19,6 +27,7 @@ witnesses as not materialized (
         call_id,
         unnest(response_ids) as witness
     from events
+    where (select are_several from tellers)
 
 ),
 
@@ -124,6 +133,7 @@ ids_of_several_sources as (
 
     select call_id
     from events
+    where (select are_several from tellers)
     group by call_id
     having min(source) <> max(source)
 
