@@ -141,7 +141,7 @@ class Card {
     });
     const most = names.map((_, i) => Math.max(...rows.map(({ values }) => values[i] ?? 0)));
     const picks = ['ai_service', 'user_id'].includes(report.category);
-    const header = [{ text: { ai_service: 'AI service', user_id: 'User', team_id: 'Team' }[report.category] || report.category }, ...names.map((name) => ({ text: PAGE.measures[name].label, number: true }))];
+    const header = [{ text: { ai_service: 'AI service', user_id: 'User', team_id: 'Team', model: 'Model' }[report.category] || report.category }, ...names.map((name) => ({ text: PAGE.measures[name].label, number: true }))];
     const colours = report.category === 'ai_service';
     const cells = rows.map(({ id, title, some, values }) => [
       { text: title, sort: title.toLowerCase(), onclick: picks && id !== PAGE.others ? () => this.pick(report, id) : null, colour: colours ? colourOf(report, id) : null },
