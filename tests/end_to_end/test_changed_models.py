@@ -117,7 +117,7 @@ def test_only_what_changed_code_makes_is_rebuilt(
     killed_at(job, runs_model("int_usage_daily"), job)
     assert built(job, responses) == [(2 * right,)]
     change(model, "2 * count(*)", "count(*)")
-    assert night(job) == {"int_session_days", "int_usage_daily"}
+    assert night(job) == {"int_session_days", "int_usage_by_user_and_team", "int_usage_daily"}
     assert built(job, responses) == [(right,)]
     assert built(job, built_at) == first
     assert built(job, reports) == figures
