@@ -125,13 +125,14 @@ PRICES_APART = """
         sum(reported_cost_usd)::double as reported_cost_usd
     from {version}.cost.price_differences
     where likely_cause is not null
-    group by all order by all
+    group by all
+    order by abs(sum(reported_cost_usd) - sum(list_cost_usd)) desc, provider, model, likely_cause
 """
 UNKNOWN_TIERS = """
     select provider, model, service_tier, count(*) as requests_at_unknown_tier
     from {version}.core.fct_requests
     where service_tier <> 'standard' and price_status = 'no known price'
-    group by all order by all
+    group by all order by requests_at_unknown_tier desc, provider, model, service_tier
 """
 
 

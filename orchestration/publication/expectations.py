@@ -5,6 +5,9 @@ import pandas as pd
 from orchestration.settings import UserError
 from orchestration.validation import as_json, failures, text, validate
 
+# Of what is found in one way, the first are told one by one.
+_MOST_ROWS = 20
+
 
 def judge_publication(
     frames: dict[str, pd.DataFrame],
@@ -92,11 +95,13 @@ def judge_publication(
         results.append((name.replace("_", " "), as_json(result)))
         for failed in failures(result):
             config = failed.expectation_config
-            rows = frame.iloc[failed.result["unexpected_index_list"]].head(5)
+            rows = frame.iloc[failed.result["unexpected_index_list"]]
             said = f"{config.description}: " + "; ".join(
                 ", ".join(f"{column} {text(value)}" for column, value in row.items())
-                for row in rows.to_dict("records")
+                for row in rows.head(_MOST_ROWS).to_dict("records")
             )
+            if len(rows) > _MOST_ROWS:
+                said += f"; and {len(rows) - _MOST_ROWS} more"
             (warnings if config.severity == "warning" else losses).append(said)
     if losses:
         raise UserError(

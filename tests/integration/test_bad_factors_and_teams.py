@@ -20,7 +20,7 @@ BAD = {
             "service_tier, factor", "'*', '*', 'slow', 0.5), ('openai', '*', '*', 'slow', 0.4"
         ),
         "assert_price_factors_do_not_overlap",
-        ["openai * * slow at 0.400000", "0.500000", "end one before the other begins"],
+        ["openai * * slow at 0.4", "0.5", "end one before the other begins"],
     ),
     "patterns of one length that fit one model": (
         FACTOR.format(
@@ -60,10 +60,31 @@ BAD = {
         "assert_price_factors_are_possible",
         ["slow at 0.5", "let valid_to lie after valid_from"],
     ),
+    "a factor of no meter": (
+        FACTOR.format("service_tier, factor", "'*', 'outputs', 'slow', 0.5"),
+        "assert_price_factors_are_possible",
+        ["outputs slow at 0.5", "fits no meter"],
+    ),
+    "a factor in capitals": (
+        FACTOR.format("service_tier, factor", "'*', '*', 'Slow', 0.5"),
+        "assert_price_factors_are_possible",
+        ["Slow at 0.5", "in lower case"],
+    ),
+    "two overrides at once": (
+        "price_overrides (provider, model, valid_to, valid_from) "
+        "values ('openai', 'o3', '2026-03-01', null), ('openai', 'o3', null, '2026-02-01')",
+        "assert_price_overrides_do_not_overlap",
+        ["openai o3 from 2026-02-01 begins before another", "valid_to on 2026-02-01"],
+    ),
+    "an override below zero": (
+        "price_overrides (provider, model, web_search_usd) values ('openai', 'o3', -1)",
+        "assert_price_overrides_are_possible",
+        ["openai o3 from", "below zero"],
+    ),
     "two teams at once": (
         "teams values ('ada', 'red', null, '2026-03-01'), ('ada', 'blue', '2026-02-01', null)",
         "assert_teams_are_possible",
-        ["overlaps the row of red", "end that one with valid_to on 2026-02-01"],
+        ["ada in blue", "overlaps the row of red", "end that one with valid_to on 2026-02-01"],
     ),
     "a team on no day": (
         "teams values ('ada', 'red', '2026-03-01', '2026-03-01')",

@@ -27,5 +27,10 @@ with_the_one_before as (
 
 )
 
-select * from with_the_one_before
+select
+    *,
+    concat_ws(' ', 'seeds/price_overrides.csv:', provider, model, service_tier, 'from', valid_from)
+    || ' begins before another row of it ends, on ' || override_before_valid_to
+    || ': end that one with valid_to on ' || valid_from || ', or remove one of both' as to_do
+from with_the_one_before
 where valid_from < override_before_valid_to

@@ -114,6 +114,25 @@ with_factors as (
 
 ),
 
+-- What is asked for at a tier of which nobody knows the price has none.
+factored as (
+
+    select
+        * replace (
+            case
+                when
+                    meter in ('web_search', 'request')
+                    or service_tier = 'standard'
+                    or is_tier_in_price
+                    or price_source = 'override'
+                    or tier_factor is not null
+                    then usd
+            end as usd
+        )
+    from with_factors
+
+),
+
 prices as (
 
     select
@@ -130,24 +149,17 @@ prices as (
         input_tokens_up_to,
         {%- for meter in meters() %}
             cast(
-                max(usd * coalesce(tier_factor, 1) * coalesce(region_factor, 1)) filter (
-                    where meter = '{{ meter.name }}'
-                ) as decimal(18, 12)
+                max(
+                    cast(usd * coalesce(tier_factor, 1) as decimal(18, 12))
+                    * coalesce(region_factor, 1)
+                ) filter (where meter = '{{ meter.name }}') as decimal(18, 12)
             ) as {{ meter.name }}_usd_per_million_tokens,
         {%- endfor %}
         cast(max(usd) filter (where meter = 'web_search') as decimal(18, 9)) as web_search_usd,
         cast(max(usd) filter (where meter = 'request') as decimal(18, 9)) as request_usd
-    from with_factors
+    from factored
     group by all
-    -- What is asked for at a tier of which nobody knows the price has none.
-    having
-        count(usd) > 0
-        and (
-            service_tier = 'standard'
-            or price_source = 'override'
-            or bool_or(is_tier_in_price)
-            or count(tier_factor) > 0
-        )
+    having count(usd) filter (where meter not in ('web_search', 'request')) > 0
 
 ),
 

@@ -21,8 +21,20 @@ supposed as (
         unnest(
             [
                 { 'cause': 'nothing was charged', 'usd': 0 },
-                { 'cause': 'half was charged, as for batch or flex', 'usd': cost_usd * 0.5 },
-                { 'cause': 'double was charged, as for priority', 'usd': cost_usd * 2 },
+                {
+                    'cause': case
+                        when service_tier = 'standard' then 'half was charged, as for batch or flex'
+                        else 'the service tier was not charged for'
+                    end,
+                    'usd': cost_usd * 0.5
+                },
+                {
+                    'cause': case
+                        when service_tier = 'standard' then 'double was charged, as for priority'
+                        else 'the service tier was charged as a standard one'
+                    end,
+                    'usd': cost_usd * 2
+                },
                 {
                     'cause': 'what was read from the cache was charged as plain input',
                     'usd': cost_usd + {{ charged_as('cache_read', 'input_uncached') }}

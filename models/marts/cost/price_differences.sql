@@ -10,6 +10,18 @@ prices as (
 
 ),
 
+unpriced as (
+
+    select
+        usage_date,
+        provider,
+        model,
+        {{ sum_not_told() }}
+    from {{ ref('int_usage_hourly') }}
+    group by usage_date, provider, model
+
+),
+
 suppositions as (
 
     select * from {{ ref('int_price_suppositions') }}
@@ -74,8 +86,12 @@ final as (
             when explained.cause is not null then explained.cause
             when has_own_price then 'the organisation has a price of its own'
             else 'unknown'
-        end as likely_cause
+        end as likely_cause,
+        unpriced.unpriced_requests,
+        unpriced.unpriced_tokens,
+        unpriced.requests_without_usage
     from compared
+    inner join unpriced using (usage_date, provider, model)
     left join explained using (usage_date, provider, model)
 
 )
