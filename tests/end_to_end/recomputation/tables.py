@@ -274,6 +274,9 @@ def cost_by_team(requests: list[Request]) -> list[Row]:
 
 def price_differences(requests: list[Request]) -> list[Row]:
     rows = []
+    of_model = {
+        tuple(key.values()): p for key, p in by(requests, "usage_date", "provider", "model")
+    }
     priced = [request for request in requests if request.price_status == "priced"]
     both = [request for request in priced if request.reported_cost_usd is not None]
     for key, part in by(both, "usage_date", "provider", "model"):
@@ -284,6 +287,8 @@ def price_differences(requests: list[Request]) -> list[Row]:
             "list_cost_usd": cost,
             "reported_cost_usd": reported,
             "ratio": share(reported, cost),
+            # Of all requests of the model, compared or not.
+            **not_told(of_model[tuple(key.values())]),
         }
         rows.append(key | row)
     return rows
