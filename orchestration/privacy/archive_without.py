@@ -10,7 +10,11 @@ from orchestration.files import quoted, without_wildcards
 # not named here adds up.
 _KEYS = {
     "int_usage_hourly": (
-        "usage_date, usage_hour, user_id, team_id, ai_service, provider, model, source"
+        "usage_date, usage_hour, user_id, team_id, ai_service, provider, model, source, price_id, "
+        "is_sum_of_calls, is_compared"
+    ),
+    "int_finer_meters": (
+        "usage_date, user_id, ai_service, provider, model, price_id, is_sum_of_calls, is_compared"
     ),
     "int_usage_by_user_hourly": "usage_date, usage_hour, user_id",
     "int_usage_daily": "usage_date, grain, ai_service, user_id",

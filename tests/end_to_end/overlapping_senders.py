@@ -984,7 +984,9 @@ class Story:
             row |= {"call_type": "aretrieve_batch"}
             self.counts["aretrieve_batch"] += self.deliver("litellm", row, poll.at)
         r = self.request(model=MINI, at=at + HOUR // 2, who=who, first_token=None)
-        r = replace(r, tokens=self.usage(MINI, plain=True))
+        # Of OpenAI a batch costs half.
+        halved = MINI._replace(prices=tuple(price // 2 for price in MINI.prices))
+        r = replace(r, model=halved, tokens=self.usage(MINI, plain=True))
         row = table_row(replace(r, response_id=f"{batch}_batch_cost"), self.rng, "old")
         self.deliver("litellm", row | {"call_type": "aretrieve_batch"}, r.at)
         self.expect(r, f"{batch}_batch_cost", "litellm", user=who.user)
