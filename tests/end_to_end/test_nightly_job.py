@@ -415,9 +415,9 @@ def files_naming(home: Path, user_id: str) -> list[Path]:
 def test_forget(job: Job) -> None:
     by_user = "select user_id, count(*), sum(total_tokens), sum(cost_usd) from core.fct_requests"
     before = {user: figures for user, *figures in job.query(f"{by_user} group by 1")}
-    user_id = max((user for user in before if user and "'" not in user), key=before.get)
-    name = "select user_name from core.dim_users where user_id = "
-    [(user_name,)] = job.query(f"{name}'{user_id}'")
+    names = dict(job.query("select user_id, user_name from core.dim_users"))
+    user_id = max((u for u in before if u and names[u] != u), key=before.get)
+    user_name = names[user_id]
     found = {path.parts[0] for path in files_naming(job.home, user_id)}
     assert {"landing", "raw", "warehouse.duckdb", "published"} <= found
     assert user_name != user_id
