@@ -8,7 +8,7 @@ from orchestration.files import quoted, without_wildcards
 
 # What makes a row of the archive's tables with users, and how two of them become one. Whatever is
 # not named here adds up.
-_KEYS = {
+KEYS = {
     "int_usage_hourly": (
         "usage_date, usage_hour, user_id, team_id, ai_service, provider, model, source, price_id, "
         "is_sum_of_calls, is_compared"
@@ -40,7 +40,7 @@ def query_renamed(path: Path, names: dict[str, str]) -> str | None:
 
     `names` maps what the person goes by to what nobody does. None if the table does not name them.
     """
-    if path.stem not in _KEYS:
+    if path.stem not in KEYS:
         return None
     relation = f"read_parquet('{quoted(without_wildcards(path))}')"
     is_theirs = "user_id in ({})".format(", ".join(f"'{quoted(name)}'" for name in names))
@@ -52,7 +52,7 @@ def query_renamed(path: Path, names: dict[str, str]) -> str | None:
             return None
         if not connection.execute(f"select 1 from {relation} where {is_theirs} limit 1").fetchone():
             return None
-    keys = [key for key in _KEYS[path.stem].split(", ") if key in present]
+    keys = [key for key in KEYS[path.stem].split(", ") if key in present]
     cases = (f"when '{quoted(name)}' then '{quoted(nobody)}'" for name, nobody in names.items())
     selected, new = [], [f"case user_id {' '.join(cases)} else user_id end as user_id"]
     for name, kind, *_ in columns:

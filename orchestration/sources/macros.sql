@@ -118,6 +118,30 @@ create or replace temp macro bad_count(x, field) as case
     )
 end;
 
+-- The counts that few requests tell, all at once.
+create or replace temp macro bad_meters(
+    write_5m, write_1h, input_audio, cached_audio, input_image, input_video, output_audio,
+    output_image, output_video, searches
+) as case
+    when
+        coalesce(
+            write_5m, write_1h, input_audio, cached_audio, input_image, input_video, output_audio,
+            output_image, output_video, searches
+        ) is not null
+        then nullif(concat_ws('; ',
+            bad_count(write_5m, 'cache_write_5m_tokens'),
+            bad_count(write_1h, 'cache_write_1h_tokens'),
+            bad_count(input_audio, 'input_audio_tokens'),
+            bad_count(cached_audio, 'cache_audio_read_tokens'),
+            bad_count(input_image, 'input_image_tokens'),
+            bad_count(input_video, 'input_video_tokens'),
+            bad_count(output_audio, 'output_audio_tokens'),
+            bad_count(output_image, 'output_image_tokens'),
+            bad_count(output_video, 'output_video_tokens'),
+            bad_count(searches, 'web_searches')
+        ), '')
+end;
+
 -- A request of more than 30 days, or of more than a million dollars, is a fault as well.
 create or replace temp macro bad_duration(x, field) as bad_number(x, field, 2592000000);
 

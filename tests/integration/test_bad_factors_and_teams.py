@@ -76,6 +76,11 @@ BAD = {
         "assert_price_overrides_do_not_overlap",
         ["openai o3 from 2026-02-01 begins before another", "valid_to on 2026-02-01"],
     ),
+    "an override in capitals": (
+        "price_overrides (provider, model, service_tier) values ('openai', 'o3', 'Flex')",
+        "assert_price_overrides_are_possible",
+        ["openai o3 Flex", "in lower case"],
+    ),
     "an override below zero": (
         "price_overrides (provider, model, web_search_usd) values ('openai', 'o3', -1)",
         "assert_price_overrides_are_possible",

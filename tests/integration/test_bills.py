@@ -1,14 +1,18 @@
 """Bills computed by hand, from what sellers say themselves, are what the warehouse makes of them.
 
 Where genai-prices has a tier's price only since October 2026, a request before is priced by a
-factor and one after by the library: the bill is the same.
+factor and one after by the library: the bill is the same. Beside those below, published_bills.csv
+has what sources publish for each kind of factor: tokens by meter, the price per million tokens at
+that tier or region, and what they come to.
 """
 
+import csv
 import json
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -274,6 +278,22 @@ def requests_at_random() -> list[tuple[tuple[str, str], str, Row, Decimal]]:
     return requests
 
 
+def published() -> list[Row]:
+    """The published bills, each with its usage as the general format has it: parts in wholes."""
+    with (Path(__file__).parent / "published_bills.csv").open(newline="") as file:
+        bills = list(csv.DictReader(file))
+    for bill in bills:
+        counts = dict(part.split() for part in bill["tokens"].split(", "))
+        used = {f"{meter}_tokens": int(number) for meter, number in counts.items()}
+        inputs = [n for meter, n in used.items() if not meter.startswith(("output", "reasoning"))]
+        writes = [n for meter, n in used.items() if meter.startswith("cache_write")]
+        used |= {"input_tokens": sum(inputs), "cache_write_tokens": sum(writes)}
+        used.pop("input_uncached_tokens")
+        named = {name: bill[name] for name in ("service_tier", "region") if bill[name]}
+        bill |= {"of": (bill["provider"], bill["model"]), "used": used | named}
+    return bills
+
+
 def record(name: str, model: tuple[str, str], at: str, used: Row) -> str:
     least = {"request_id": name, "requested_at": at, "provider": model[0], "model": model[1]}
     return json.dumps({"input_tokens": 0, "output_tokens": 0} | least | used)
@@ -290,6 +310,10 @@ def costs(tmp_path_factory: pytest.TempPathFactory, dbt_target: Any) -> Callable
     ]
     some = {"input_tokens": 1_000, "output_tokens": 100}
     lines += [record(why, model, BY_LIBRARY, some | used) for why, model, used, _ in UNKNOWN]
+    lines += [
+        record(f"published {i}", bill["of"], f"{bill['day']}T12:00:00Z", bill["used"])
+        for i, bill in enumerate(published())
+    ]
     lines += [record(f"random {i}", *each[:3]) for i, each in enumerate(requests_at_random())]
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("AI_USAGE_HOME", str(home))
@@ -310,6 +334,15 @@ def costs(tmp_path_factory: pytest.TempPathFactory, dbt_target: Any) -> Callable
 @pytest.mark.parametrize("number", range(len(BILLS)), ids=[why for why, *_ in BILLS])
 def test_a_bill_computed_by_hand(costs: Callable[[str], tuple], number: int, at: str) -> None:
     assert costs(f"{number} {at}") == (Decimal(BILLS[number][-1]), "priced", False)
+
+
+@pytest.mark.parametrize("i", range(len(published())))
+def test_a_published_bill(costs: Callable[[str], tuple], i: int) -> None:
+    bill = published()[i]
+    cost, status, _ = costs(f"published {i}")
+    assert status == "priced", bill
+    # A factor such as 20/11 has 12 decimals.
+    assert abs(cost - Decimal(bill["bill_usd"])) < Decimal("1e-9"), bill
 
 
 @pytest.mark.parametrize(("why", "status"), [(why, status) for why, _, _, status in UNKNOWN])

@@ -10,6 +10,8 @@ import pytest
 from conftest import PROJECT
 from dbt.cli.main import dbtRunner
 
+from orchestration.privacy import archive_without
+
 LAYERS = {
     # A model's folder, and the folders and sources that it may read.
     "models/staging": {"sources"},
@@ -108,6 +110,30 @@ def test_what_was_not_told_stands_beside_every_sum(models: dict[str, dict]) -> N
         assert needed <= columns, (
             f"{model['name']}: add {needed - columns}, see macros/not_told.sql"
         )
+
+
+def test_forgetting_knows_what_makes_a_row_of_the_archive(
+    parsed: tuple[dict, list[str]], models: dict[str, dict]
+) -> None:
+    """Else two people's rows would not become one, or a person would stay in them."""
+    keys = {name: set(columns.split(", ")) for name, columns in archive_without.KEYS.items()}
+    with_users = {
+        model["unique_id"]: model["name"]
+        for model in models.values()
+        if "archive" in model["meta"] and "user_columns" in model["raw_code"]
+    }
+    assert set(with_users.values()) == set(keys)
+    compared = set()
+    for test in parsed[0]["nodes"].values():
+        name = with_users.get(test.get("attached_node"))
+        kwargs = (test.get("test_metadata") or {}).get("kwargs", {})
+        if name and "columns" in kwargs:
+            words = {word for text in kwargs["columns"] for word in re.findall("[a-z_]+", text)}
+            # An hour tells its day.
+            declared = words - {"coalesce"} | {"usage_date"}
+            assert keys[name] == declared, f"{name}: see archive_without.py"
+            compared.add(name)
+    assert len(compared) > 3
 
 
 def test_each_table_has_a_tested_key(

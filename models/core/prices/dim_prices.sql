@@ -4,6 +4,15 @@ with list_prices as (
 
 ),
 
+price_overrides as (
+
+    select
+        *,
+        input_usd_per_million_tokens as input_uncached_usd_per_million_tokens
+    from {{ ref('price_overrides') }}
+
+),
+
 overrides as (
 
     select
@@ -31,12 +40,7 @@ overrides as (
             ],
             recursive := true
         )
-    from (
-        select
-            *,
-            input_usd_per_million_tokens as input_uncached_usd_per_million_tokens
-        from {{ ref('price_overrides') }}
-    ) as price_overrides
+    from price_overrides
 
 ),
 

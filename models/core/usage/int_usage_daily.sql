@@ -21,15 +21,6 @@ requests as (
 ),
 
 -- Which sessions and prompts: of session days rather than requests, which are four times as many.
-session_days as (
-
-    select * from {{ ref('int_session_days') }}
-    {% if is_incremental() %}
-        where usage_date in ({{ usage_dates_to_rebuild() }})
-    {% endif %}
-
-),
-
 session_prompts as (
 
     select
@@ -37,8 +28,12 @@ session_prompts as (
         requests_version,
         ai_service,
         user_id,
+        session_number,
         unnest(prompts) as prompt
-    from session_days
+    from {{ ref('int_session_days') }}
+    {% if is_incremental() %}
+        where usage_date in ({{ usage_dates_to_rebuild() }})
+    {% endif %}
 
 ),
 
@@ -99,26 +94,10 @@ distinct_counts as (
         requests_version,
         ai_service,
         user_id,
+        count(distinct prompt) as prompts,
         count(distinct session_number) as sessions,
         count(distinct user_id) filter (where {{ is_person('user_id') }}) as active_users,
         count(distinct ai_service) as ai_services_used
-    from session_days
-    group by grouping sets (
-        (usage_date, requests_version, ai_service),
-        (usage_date, requests_version, user_id),
-        (usage_date, requests_version)
-    )
-
-),
-
-distinct_prompts as (
-
-    select
-        usage_date,
-        requests_version,
-        ai_service,
-        user_id,
-        count(distinct prompt) as prompts
     from session_prompts
     group by grouping sets (
         (usage_date, requests_version, ai_service),
@@ -135,7 +114,7 @@ final as (
         {%- for percent in [50, 95, 99] %}
             percentiles.percentiles_ms[{{ loop.index }}] as p{{ percent }}_response_time_ms,
         {%- endfor %}
-        distinct_prompts.prompts,
+        distinct_counts.prompts,
         distinct_counts.sessions,
         distinct_counts.active_users,
         distinct_counts.ai_services_used
@@ -147,12 +126,6 @@ final as (
             and measured.requests_version = distinct_counts.requests_version
             and measured.ai_service is not distinct from distinct_counts.ai_service
             and measured.user_id is not distinct from distinct_counts.user_id
-    inner join distinct_prompts
-        on
-            measured.usage_date = distinct_prompts.usage_date
-            and measured.requests_version = distinct_prompts.requests_version
-            and measured.ai_service is not distinct from distinct_prompts.ai_service
-            and measured.user_id is not distinct from distinct_prompts.user_id
     left join percentiles
         on
             measured.usage_date = percentiles.usage_date

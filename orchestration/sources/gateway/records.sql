@@ -79,6 +79,11 @@ select
                 then 'reasoning_tokens exceed output_tokens, which must include them'
         end,
         bad_flag(is_sum_of_calls, 'is_sum_of_calls'),
+        bad_meters(
+            cache_write_5m_tokens, cache_write_1h_tokens, input_audio_tokens,
+            cache_audio_read_tokens, input_image_tokens, input_video_tokens,
+            output_audio_tokens, output_image_tokens, output_video_tokens, web_searches
+        ),
         -- Few tell them.
         case
             when
@@ -86,19 +91,9 @@ select
                     cache_write_5m_tokens, cache_write_1h_tokens, input_audio_tokens,
                     cache_audio_read_tokens, input_image_tokens, input_video_tokens,
                     output_audio_tokens, output_image_tokens,
-                    output_video_tokens, web_searches
+                    output_video_tokens
                 ) is not null
                 then nullif(concat_ws('; ',
-                    bad_count(cache_write_5m_tokens, 'cache_write_5m_tokens'),
-                    bad_count(cache_write_1h_tokens, 'cache_write_1h_tokens'),
-                    bad_count(input_audio_tokens, 'input_audio_tokens'),
-                    bad_count(cache_audio_read_tokens, 'cache_audio_read_tokens'),
-                    bad_count(input_image_tokens, 'input_image_tokens'),
-                    bad_count(input_video_tokens, 'input_video_tokens'),
-                    bad_count(output_audio_tokens, 'output_audio_tokens'),
-                    bad_count(output_image_tokens, 'output_image_tokens'),
-                    bad_count(output_video_tokens, 'output_video_tokens'),
-                    bad_count(web_searches, 'web_searches'),
                     case
                         when
                             count_of([cache_write_5m_tokens, cache_write_1h_tokens])

@@ -763,28 +763,11 @@ judged as (
                 bad_count(cache_read_in_object, 'cache_read tokens'),
                 bad_count(cache_write_in_object, 'cache_write tokens'),
                 bad_count(reasoning_in_object, 'reasoning tokens'),
-                -- Few tell them.
-                case
-                    when
-                        coalesce(
-                            cache_write_5m_tokens, cache_write_1h_tokens, input_audio_tokens,
-                            cache_audio_read_tokens, input_image_tokens, input_video_tokens,
-                            output_audio_tokens, output_image_tokens,
-                            output_video_tokens, web_searches
-                        ) is not null
-                        then nullif(concat_ws('; ',
-                            bad_count(cache_write_5m_tokens, 'cache_write_5m_tokens'),
-                            bad_count(cache_write_1h_tokens, 'cache_write_1h_tokens'),
-                            bad_count(input_audio_tokens, 'input_audio_tokens'),
-                            bad_count(cache_audio_read_tokens, 'cache_audio_read_tokens'),
-                            bad_count(input_image_tokens, 'input_image_tokens'),
-                            bad_count(input_video_tokens, 'input_video_tokens'),
-                            bad_count(output_audio_tokens, 'output_audio_tokens'),
-                            bad_count(output_image_tokens, 'output_image_tokens'),
-                            bad_count(output_video_tokens, 'output_video_tokens'),
-                            bad_count(web_searches, 'web_searches')
-                        ), '')
-                end,
+                bad_meters(
+                    cache_write_5m_tokens, cache_write_1h_tokens, input_audio_tokens,
+                    cache_audio_read_tokens, input_image_tokens, input_video_tokens,
+                    output_audio_tokens, output_image_tokens, output_video_tokens, web_searches
+                ),
                 bad_money(reported_cost_usd, 'the cost'),
                 bad_number(
                     attributes['gen_ai.response.time_to_first_chunk'], 'time_to_first_chunk',
