@@ -8,7 +8,6 @@ from dagster import (
     AssetCheckSpec,
     AssetExecutionContext,
     AssetKey,
-    AssetObservation,
     MaterializeResult,
     asset,
 )
@@ -47,17 +46,13 @@ def published(context: AssetExecutionContext) -> Iterator:
     built = built_from(settings)
     if not built.inputs:
         raise UserError("The models were not all built and tested: run the whole nightly_rebuild.")
-    public = public_models(dbt_project)
     with step("publish") as progress:
-        build = publish(settings, public, built)
+        build = publish(settings, public_models(dbt_project), built)
         progress.result = f"{len(build.tables)} tables"
     if build.warnings:
         alert(settings, "AI usage: please look at the figures", "\n".join(build.warnings))
-    for model in public:
-        rows = build.tables[f"{model['schema']}.{model['name']}"]
-        key = translator.get_asset_key(model)
-        context.log_event(AssetObservation(key, metadata={"dagster/row_count": rows}))
-    yield MaterializeResult(metadata=what_was_published(settings))
+    rows = {f"rows of {table}": count for table, count in build.tables.items()}
+    yield MaterializeResult(metadata=what_was_published(settings) | rows)
     yield AssetCheckResult(
         passed=not build.warnings,
         severity=AssetCheckSeverity.WARN,

@@ -49,14 +49,15 @@ def run_dbt(
 def failures(results: list[RunResult], settings: Settings | None = None) -> str:
     """Return a line for each node that failed, with its file and what dbt says of it.
 
-    With settings, so that it can be asked: what a data test says in a column `to_do` of its rows.
+    With settings, so that the warehouse can be asked, of a data test also what is wrong: its column
+    `to_do` says it, or `broken` with the row's other columns.
     """
     return "\n".join(
         "\n      ".join(
             [
                 f"  {result.node.original_file_path}: {result.node.name}",
                 *(result.message or "").strip().splitlines(),
-                *(_to_do(settings, result) if settings and result.status == "fail" else ()),
+                *(_what_is_wrong(settings, result) if settings and result.status == "fail" else ()),
             ]
         )
         for result in results
@@ -64,8 +65,15 @@ def failures(results: list[RunResult], settings: Settings | None = None) -> str:
     )
 
 
-def _to_do(settings: Settings, test: RunResult) -> list[str]:
-    return [row["to_do"] for row in failed_rows(settings, test) if "to_do" in row]
+def _what_is_wrong(settings: Settings, test: RunResult) -> list[str]:
+    said = []
+    for row in failed_rows(settings, test):
+        if "to_do" in row:
+            said.append(row["to_do"])
+        elif broken := row.pop("broken", None):
+            of = ", ".join(f"{name} {value}" for name, value in row.items())
+            said.append(f"{broken}: {of}")
+    return said
 
 
 def failed_rows(settings: Settings, test: RunResult) -> list[dict[str, str]]:

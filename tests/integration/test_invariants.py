@@ -8,15 +8,18 @@ import duckdb
 import pytest
 from conftest import PROJECT, Warehouse
 
+from orchestration.warehouse.dbt import failures, run_dbt
+from orchestration.warehouse.project import parsed, project
+
 RECORDED = PROJECT / "examples" / "recorded"
 ONE_REQUEST = "(select min(request_id) from core.int_requests where input_uncached_tokens > 1)"
 
-# What goes wrong in the built tables, and the test that must notice it.
+# What goes wrong in the built tables, the test that must notice it, and what is said of a row.
 FAULTS = {
     "a token type below zero": (
         "update core.int_requests set cache_read_tokens = -1, "
         f"input_uncached_tokens = input_uncached_tokens + 1 where request_id = {ONE_REQUEST}",
-        "no_negative_measure_fct_requests_",
+        "holds_fct_requests: cache_read_tokens is negative: request_id",
     ),
     "reasoning beyond the output": (
         "update core.int_requests set reasoning_tokens = output_tokens_without_reasoning + 9, "
@@ -25,7 +28,7 @@ FAULTS = {
     ),
     "a request counted twice": (
         f"insert into core.int_requests from core.int_requests where request_id = {ONE_REQUEST}",
-        "one_row_per_fct_requests_request_id",
+        "holds_fct_requests: more than one row: request_id",
     ),
     "a request lost": (
         f"delete from core.int_requests where request_id = {ONE_REQUEST}",
@@ -45,9 +48,18 @@ FAULTS = {
         "where hour_of_day = (select min(hour_of_day) from cost.time_of_use)",
         "assert_every_cut_sums_to_the_same_total",
     ),
+    "a request of no prompt, with a status of its own": (
+        f"update core.int_requests set prompt_id = null, status = 'perhaps' "
+        f"where request_id = {ONE_REQUEST}",
+        "holds_fct_requests: prompt_id is null, status is none of success, failure: request_id",
+    ),
+    "a cost below zero": (
+        "update cost.cost_by_day_and_user set cost_usd = -0.5 where cost_usd > 0",
+        "holds_cost_by_day_and_user: cost_usd is negative: usage_date",
+    ),
     "a day twice in a report": (
         "insert into usage.usage_by_user from usage.usage_by_user limit 1",
-        "one_row_per_usage_by_user_usage_date__user_id",
+        "holds_usage_by_user: more than one row: usage_date",
     ),
     "two prices at once": (
         "insert into core.dim_prices select * replace (price_id || ' again' as price_id) "
@@ -82,10 +94,13 @@ def sound(tmp_path_factory: pytest.TempPathFactory, dbt_target: Path) -> Iterato
         yield warehouse
 
 
-@pytest.mark.parametrize(("fault", "noticed_by"), FAULTS.values(), ids=FAULTS)
-def test_a_fault_is_noticed(sound: Warehouse, fault: str, noticed_by: str) -> None:
+@pytest.mark.parametrize(("fault", "noticed"), FAULTS.values(), ids=FAULTS)
+def test_a_fault_is_noticed(sound: Warehouse, fault: str, noticed: str) -> None:
     shutil.copy(sound.home / "sound.duckdb", sound.home / "warehouse.duckdb")
     with duckdb.connect(str(sound.home / "warehouse.duckdb")) as connection:
         assert connection.execute(fault).fetchone() > (0,), "the fault changed nothing"
-    printed = sound.dbt("test", "--select", noticed_by, check=False)
-    assert f"Failure in test {noticed_by}" in printed, printed
+    test, _, of_a_row = noticed.partition(": ")
+    manifest = parsed(project())
+    results = run_dbt("test", "--select", f"{test}*", target=sound.target, manifest=manifest)
+    said = failures(results, sound.settings)
+    assert test in said and of_a_row in said, said

@@ -127,8 +127,8 @@ def test_forgetting_knows_what_makes_a_row_of_the_archive(
     for test in parsed[0]["nodes"].values():
         name = with_users.get(test.get("attached_node"))
         kwargs = (test.get("test_metadata") or {}).get("kwargs", {})
-        if name and "columns" in kwargs:
-            words = {word for text in kwargs["columns"] for word in re.findall("[a-z_]+", text)}
+        if name and "one_row_per" in kwargs:
+            words = {word for text in kwargs["one_row_per"] for word in re.findall("[a-z_]+", text)}
             # An hour tells its day.
             declared = words - {"coalesce"} | {"usage_date"}
             assert keys[name] == declared, f"{name}: see archive_without.py"
@@ -143,7 +143,8 @@ def test_each_table_has_a_tested_key(
         test["attached_node"]
         for test in parsed[0]["nodes"].values()
         if test["resource_type"] == "test"
-        and (test.get("test_metadata") or {}).get("name") == "one_row_per"
+        and (test.get("test_metadata") or {}).get("name") == "holds"
+        and test["test_metadata"]["kwargs"].get("one_row_per")
     }
     # Deliveries have no key: the same span may be delivered twice.
     without = {"model.ai_usage.int_spans"}
@@ -160,7 +161,7 @@ def test_each_table_has_a_tested_key(
         is_table = model["config"]["materialized"] != "view" or model["access"] == "public"
         is_table = is_table and unique_id not in without
         assert not is_table or unique_id in keyed, (
-            f"{model['name']}: test its grain with one_row_per in {model['patch_path']}"
+            f"{model['name']}: test its grain with `holds: one_row_per` in {model['patch_path']}"
         )
 
 
