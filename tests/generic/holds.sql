@@ -11,12 +11,15 @@
         {%- set is_another = column ~ " not in ('" ~ values | join("', '") ~ "')" -%}
         {%- do rules.update({column ~ ' is none of ' ~ values | join(', '): is_another}) -%}
     {%- endfor -%}
-    {%- for column in adapter.get_columns_in_relation(model) if measures == 'not negative' -%}
-        {#- dbt does not know a decimal with its digits for a number. -#}
-        {%- if column.is_number() or column.dtype.lower().startswith('decimal') -%}
-            {%- do rules.update({column.name ~ ' is negative': column.quoted ~ ' < 0'}) -%}
-        {%- endif -%}
-    {%- endfor -%}
+    {%- if measures == 'not negative' and execute -%}
+        {%- set numbers = ['bigint', 'integer', 'decimal', 'double'] -%}
+        {#- As declared, which a contract enforces: to ask the engine takes longer than to test. -#}
+        {%- for node in graph.nodes.values() if node.relation_name == model | string -%}
+            {%- for column in node.columns.values() if column.data_type.split('(')[0] in numbers -%}
+                {%- do rules.update({column.name ~ ' is negative': column.name ~ ' < 0'}) -%}
+            {%- endfor -%}
+        {%- endfor -%}
+    {%- endif -%}
     {%- set shown = (one_row_per or never_null) | join(', ') -%}
     select
         concat_ws(
