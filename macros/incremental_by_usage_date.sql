@@ -3,37 +3,59 @@
    Such a model has a column that says what each of its days was built from, and another relation
    tells what each day should be built from. Days that differ are deleted and inserted in one
    transaction, so it does not matter who builds, in what order, or after what crash: a build always
-   ends with what a full refresh would give.
+   ends with what a full refresh would give. #}
 
-   int_requests and int_accepted_events have events_version: raw files and settings, as int_events_version_by_day wants them.
-   Whatever adds up requests has requests_version: requests as they were built, names and prices, as
-   int_requests_version_by_day wants them. #}
+{# Which column of the model that is being built holds its days, and which says what they were built
+   from. A model of weeks and months has the first day of each. #}
+{% macro built_by() -%}
+    {%- if this.identifier in ('int_requests', 'int_accepted_events') -%}
+        {# Raw files and settings. #}
+        {{ return({'day': 'usage_date', 'version': 'events_version'}) }}
+    {%- elif this.identifier.startswith('int_sessions') -%}
+        {# All days of the sessions that the day has a part of. #}
+        {{ return({'day': 'usage_date', 'version': 'sessions_version'}) }}
+    {%- elif this.identifier == 'int_usage_by_period' -%}
+        {# All days of the week or month. #}
+        {{ return({'day': 'period_start', 'version': 'period_version'}) }}
+    {%- endif -%}
+    {# Requests as they were built, prices, the names of AI services and the teams of users. #}
+    {{ return({'day': 'usage_date', 'version': 'requests_version'}) }}
+{%- endmacro %}
 
 {# Columns of a model in this schema as it is now, by day: nothing, if it is to be built anew. #}
-{% macro already_built(model_name, columns) -%}
+{% macro already_built(model_name, columns, day='usage_date') -%}
     {%- set relation = adapter.get_relation(this.database, this.schema, model_name) -%}
     {%- if relation is none or flags.FULL_REFRESH -%}
     select
-        cast(null as date) as usage_date
+        cast(null as date) as {{ day }}
         {%- for column in columns %}, cast(null as varchar) as {{ column }}{% endfor %}
     where false
     {%- else -%}
-    select distinct usage_date, {{ columns | join(', ') }} from {{ relation }}
+    select distinct {{ day }}, {{ columns | join(', ') }} from {{ relation }}
     {%- endif -%}
 {%- endmacro %}
 
 {# The days to rebuild of the model that is being built: those that int_usage_dates marks for what
-   reads events itself, and those whose requests or prices have changed for whatever adds up
-   requests. #}
+   reads events itself, and those that are built from something else than they should be. #}
 {% macro usage_dates_to_rebuild() -%}
-    {%- if this.identifier in ('int_requests', 'int_accepted_events') -%}
+    {%- set by = built_by() -%}
+    {%- if by.version == 'events_version' -%}
     select usage_date from {{ ref('int_usage_dates') }} where needs_rebuild
     {%- else -%}
-    select coalesce(wanted.usage_date, built.usage_date)
-    from {{ ref('int_requests_version_by_day') }} as wanted
-    full join ({{ already_built(this.identifier, ['requests_version']) }}) as built
-        on wanted.usage_date = built.usage_date
-    where wanted.requests_version is distinct from built.requests_version
+    select coalesce(wanted.{{ by.day }}, built.{{ by.day }})
+    from (
+        {%- if by.version == 'period_version' %}
+        {{ versions_of_periods() }}
+        {%- elif by.version == 'sessions_version' %}
+        select * from {{ ref('int_sessions_version_by_day') }}
+        {{- ' where ' ~ is_live('usage_date') if this.identifier == 'int_sessions' }}
+        {%- else %}
+        select * from {{ ref('int_requests_version_by_day') }}
+        {%- endif %}
+    ) as wanted
+    full join ({{ already_built(this.identifier, [by.version], by.day) }}) as built
+        on wanted.{{ by.day }} = built.{{ by.day }}
+    where wanted.{{ by.version }} is distinct from built.{{ by.version }}
     {%- endif -%}
 {%- endmacro %}
 
@@ -41,7 +63,7 @@
 {% macro get_incremental_replace_usage_dates_sql(arguments) -%}
     {%- set columns = arguments.dest_columns | map(attribute='quoted') | join(', ') -%}
     delete from {{ arguments.target_relation }}
-    where usage_date in ({{ usage_dates_to_rebuild() }});
+    where {{ built_by().day }} in ({{ usage_dates_to_rebuild() }});
 
     insert into {{ arguments.target_relation }} ({{ columns }})
     select {{ columns }} from {{ arguments.temp_relation }}

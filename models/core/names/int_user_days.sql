@@ -1,8 +1,16 @@
-{{ config(materialized='view') }}
+{{ config(materialized='incremental') }}
 
 with requests as (
 
-    select * from {{ ref('int_requests') }}
+    select
+        requests.*,
+        versions.requests_version
+    from {{ ref('int_requests') }} as requests
+    inner join {{ ref('int_requests_version_by_day') }} as versions
+        on requests.usage_date = versions.usage_date
+    {% if is_incremental() %}
+        where requests.usage_date in ({{ usage_dates_to_rebuild() }})
+    {% endif %}
 
 ),
 
@@ -16,7 +24,8 @@ told as (
 
     select
         usage_date,
-        {{ known_user('user_id') }} as user_id,
+        requests_version,
+        {{ known_user('requests.user_id') }} as user_id,
         -- The newest that is known.
         arg_max(user_name, (requested_at, request_id)) filter (where user_name is not null)
             as user_name,
@@ -24,7 +33,7 @@ told as (
         min(requested_at) as first_seen_at,
         max(requested_at) as last_seen_at
     from requests
-    group by usage_date, user_id
+    group by usage_date, requests_version, {{ known_user('requests.user_id') }}
 
 ),
 

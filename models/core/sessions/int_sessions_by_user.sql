@@ -1,10 +1,13 @@
+{{ config(materialized='incremental') }}
+-- depends_on: {{ ref('int_sessions_version_by_day') }}
+
 with session_days as (
 
-    select * from {{ ref('int_session_days') }}
+    {{ session_days_to_add_up() }}
 
 ),
 
-final as (
+added_up as (
 
     select
         session_number,
@@ -12,6 +15,12 @@ final as (
         {{ session_measures() }}
     from session_days
     group by session_number, user_id
+
+),
+
+final as (
+
+    {{ sessions_with_version() }}
 
 )
 

@@ -1,3 +1,5 @@
+{{ config(materialized='incremental') }}
+
 with session_days as (
 
     select * from {{ ref('int_session_days') }}
@@ -11,9 +13,9 @@ usage_by_user as (
 
 ),
 
-days as (
+versions as (
 
-    select distinct usage_date from usage_by_user
+    {{ versions_of_periods() }}
 
 ),
 
@@ -24,22 +26,35 @@ period_days as (
         select
             usage_date,
             '{{ period }}' as period_type,
-            cast(date_trunc('{{ period }}', usage_date) as date) as period_start,
-            cast(date_trunc('{{ period }}', usage_date) + interval '1 {{ period }}' as date)
-                as next_period_start
-        from days
+            cast(date_trunc('{{ period }}', usage_date) as date) as period_start
+        from {{ ref('int_requests_version_by_day') }}
         {{ 'union all' if not loop.last }}
     {% endfor %}
+
+),
+
+periods_to_rebuild as (
+
+    select
+        period_days.*,
+        versions.period_version
+    from period_days
+    inner join versions using (period_start)
+    {% if is_incremental() %}
+        where period_start in ({{ usage_dates_to_rebuild() }})
+    {% endif %}
 
 ),
 
 prompt_days as (
 
     select
-        usage_date,
+        period_type,
+        period_start,
         ai_service,
         unnest(prompts) as prompt
     from session_days
+    inner join periods_to_rebuild using (usage_date)
 
 ),
 
@@ -47,37 +62,32 @@ prompt_days as (
 prompts as (
 
     select
-        period_days.period_type,
-        period_days.period_start,
-        prompt_days.ai_service,
-        count(distinct prompt_days.prompt) as prompts
+        period_type,
+        period_start,
+        ai_service,
+        count(distinct prompt) as prompts
     from prompt_days
-    inner join period_days on prompt_days.usage_date = period_days.usage_date
-    group by period_days.period_type, period_days.period_start, prompt_days.ai_service
+    group by period_type, period_start, ai_service
 
 ),
 
 usage_by_period as (
 
     select
-        period_days.period_type,
-        period_days.period_start,
-        period_days.next_period_start,
-        usage_by_user.ai_service,
-        cast(sum(usage_by_user.requests) as bigint) as requests,
-        count(distinct usage_by_user.user_id) filter (
-            where {{ is_person('usage_by_user.user_id') }}
-        ) as active_users,
-        cast(sum(usage_by_user.total_tokens) as bigint) as total_tokens,
+        period_type,
+        period_start,
+        period_version,
+        ai_service,
+        cast(sum(requests) as bigint) as requests,
+        count(distinct user_id) filter (where {{ is_person('user_id') }}) as active_users,
+        cast(sum(total_tokens) as bigint) as total_tokens,
         {{ sum_of_costs() }} as cost_usd,
         {{ sum_not_told() }},
-        sum(usage_by_user.total_response_time_ms) as total_response_time_ms,
-        cast(sum(usage_by_user.timed_responses) as bigint) as timed_responses
+        sum(total_response_time_ms) as total_response_time_ms,
+        cast(sum(timed_responses) as bigint) as timed_responses
     from usage_by_user
-    inner join period_days on usage_by_user.usage_date = period_days.usage_date
-    group by
-        period_days.period_type, period_days.period_start, period_days.next_period_start,
-        usage_by_user.ai_service
+    inner join periods_to_rebuild using (usage_date)
+    group by period_type, period_start, period_version, ai_service
 
 ),
 
@@ -85,10 +95,7 @@ final as (
 
     select
         usage_by_period.*,
-        prompts.prompts,
-        usage_by_period.period_start >= (select min(usage_date) from days)
-        and usage_by_period.next_period_start <= (select max(usage_date) + 1 from days)
-            as is_complete
+        prompts.prompts
     from usage_by_period
     inner join prompts using (period_type, period_start, ai_service)
 

@@ -4,13 +4,27 @@ with usage_by_period as (
 
 ),
 
+days as (
+
+    select
+        min(usage_date) as first_day,
+        max(usage_date) as last_day
+    from {{ ref('int_requests_version_by_day') }}
+
+),
+
 measured as (
 
     select
         period_type,
         period_start,
+        cast(
+            period_start
+            + case period_type when 'week' then interval '1 week' else interval '1 month' end
+            as date
+        ) as next_period_start,
         ai_service,
-        is_complete,
+        period_start >= days.first_day and next_period_start <= days.last_day + 1 as is_complete,
         prompts,
         requests,
         active_users,
@@ -19,9 +33,9 @@ measured as (
         unpriced_requests,
         unpriced_tokens,
         requests_without_usage,
-        next_period_start,
         total_response_time_ms / nullif(timed_responses, 0) as avg_response_time_ms
     from usage_by_period
+    cross join days
 
 ),
 
