@@ -42,7 +42,9 @@ def records(path: Path) -> Iterator[Row | None]:
     """The records of a landed file, None for each that is not JSON. Blank lines are no records."""
     content = read_text(path)
     if ".csv" in path.suffixes:
-        yield from csv.DictReader(io.StringIO(content))
+        for row in csv.DictReader(io.StringIO(content)):
+            # One that is too short or too long tells nothing that could be relied on.
+            yield None if None in row or None in row.values() else row
         return
     try:  # one object or one list over many lines
         whole = json.loads(content, parse_float=Decimal)

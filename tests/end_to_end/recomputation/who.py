@@ -5,6 +5,7 @@ from fnmatch import fnmatchcase
 
 SHARED_KEYS = ("default_user_id", "svc-*")
 NOBODYS_OWNER = "default_user_id"
+FORGOTTEN = "(forgotten)"
 
 
 def user_of(
@@ -31,5 +32,5 @@ def told_id(name: str | None) -> str | None:
 
 
 def is_person(user: str | None) -> bool:
-    """Nobody known, a service and a health check are no active users."""
-    return user is not None and not user.startswith("(")
+    """Nobody known, a service and a health check are no active users; who is forgotten was one."""
+    return user is not None and (user == FORGOTTEN or not user.startswith("("))
