@@ -12,7 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -22,10 +22,11 @@ from backports import zstd
 from comparison import assert_recomputed, published_tables
 from forked import Run
 from recomputation import Recomputation
+from tally import Tally
 from test_nightly_job import Job
 
 from examples.simulator import simulate
-from histories.oracle import BLURRED, Oracle, state_of
+from histories.oracle import BLURRED, Oracle
 from histories.watching import Watcher, files_that_hold
 
 DAYS, PEOPLE = 8, 6
@@ -65,18 +66,6 @@ class Version:
     hides_users: bool
 
 
-@dataclass
-class Counts:
-    """What was tried, and what came of it."""
-
-    steps: Counter = field(default_factory=Counter)
-    nights: int = 0
-    lost: int = 0
-    doubled: int = 0
-    wrongly_published: int = 0
-    left: int = 0
-
-
 def random_history(seed: int, steps: int) -> list[str]:
     """The steps of a history, such as `kill:17`; the number is what chance a step has."""
     chance = random.Random(seed)
@@ -88,9 +77,11 @@ def random_history(seed: int, steps: int) -> list[str]:
 class History:
     """A home under way."""
 
-    def __init__(self, project: Path, folder: Path, seed: int, counts: Counts) -> None:
-        """`folder` has a folder `disk`, which is emptied; where a disk is mounted it can be full."""
-        self.folder, self.disk, self.counts = folder, folder / "disk", counts
+    def __init__(self, project: Path, folder: Path, seed: int, tally: Tally) -> None:
+        """`folder` has a folder `disk`: where one is mounted it can be full."""
+        self.folder, self.disk, self.tally = folder, folder / "disk", tally
+        # How often each kind of step came, and how many nights it took.
+        self.done = Counter[str]()
         for path in (self.disk / "home", folder / "oracle", folder / "pool"):
             shutil.rmtree(path, ignore_errors=True)
         self.job = Job(project, self.disk / "home")
@@ -119,8 +110,9 @@ class History:
     def play(self, steps: list[str]) -> None:
         """Raises AssertionError where something is not as it should be."""
         for step in steps:
-            kind, _, number = step.partition(":")
-            self.counts.steps[kind] += 1
+            kind = step.partition(":")[0]
+            self.done[kind] += 1
+            self.tally.tried += 1
             getattr(self, kind)(random.Random(step))
         self.let_go()
 
@@ -199,10 +191,13 @@ class History:
         assert code == 0, said
 
     def kill(self, chance: random.Random) -> None:
+        """At any moment of a night that has something to do."""
+        self.deliver_twice(chance)
         self.run("-m", "orchestration", kill_after_s=chance.uniform(0, self.seconds))
 
     def fill_disk(self, chance: random.Random) -> None:
         """At some moment of a night; afterwards there is room again."""
+        self.deliver_twice(chance)
         if os.path.ismount(self.disk):
             code, said = self.run(
                 "-m", "orchestration", fill_after_s=chance.uniform(0, self.seconds)
@@ -244,7 +239,7 @@ class History:
         code, said = self.run(*command)
         assert code == 0, said
         left = [str(path) for path in files_that_hold(self.job.home, person)]
-        self.counts.left += len(left)
+        self.tally.left += len(left)
         assert not left, f"{person!r} is left in {left}"
         self.nothing_before()
 
@@ -283,13 +278,13 @@ class History:
                 code, said = self.run_at(clock, *arguments)
             else:
                 code, said = self.run_now(arguments, kill_after_s, fill_after_s, is_doubled)
-        self.counts.wrongly_published += len(watcher.faults)
+        self.tally.wrongly_published += len(watcher.faults)
         assert not watcher.faults, watcher.faults
         assert "Traceback" not in said, said
         if not is_night:
             return code, said
-        self.counts.nights += 1
-        if code == 0:
+        self.done["nights"] += 1
+        if code == 0 and self.current() != before:
             self.seconds = time.monotonic() - begun
         if code == 0 or self.current() != before:
             self.expect(now, must_close=code == 0 and self.is_settled)
@@ -387,13 +382,13 @@ class History:
         published = published_tables(self.job)
         ids = [row["request_id"] for row in published[REQUESTS]]
         wanted = {row["request_id"] for row in expected.tables[REQUESTS]}
-        self.counts.lost += len(wanted - {*ids})
-        self.counts.doubled += len(ids) - len(wanted & {*ids})
+        self.tally.lost += len(wanted - {*ids})
+        self.tally.doubled += len(ids) - len(wanted & {*ids})
         unknown = BLURRED if self.oracle.is_blurred() else ()
         try:
             assert_recomputed(self.job, expected, but_for=unknown)
         except AssertionError:
-            self.counts.wrongly_published += 1
+            self.tally.wrongly_published += 1
             raise
 
     def hold(self, chance: random.Random) -> None:

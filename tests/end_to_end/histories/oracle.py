@@ -46,9 +46,7 @@ class Settings:
 
     def environment(self) -> dict[str, str]:
         settings = {f"AI_USAGE_{one.name.upper()}": getattr(self, one.name) for one in fields(self)}
-        return {name: str(value) for name, value in settings.items()} | {
-            "AI_USAGE_HIDING_KEY": KEY
-        }
+        return {name: str(value) for name, value in settings.items()} | {"AI_USAGE_HIDING_KEY": KEY}
 
 
 @dataclass

@@ -1,0 +1,92 @@
+"""Random histories of a home: after each night it publishes what the oracle expects.
+
+One that fails is printed with its steps, and with the fewest of them that still fail. To see it
+again: HISTORY='7 deliver:0 night:0' .venv/bin/python -m pytest tests/end_to_end/test_histories.py
+"""
+
+import contextlib
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from histories.history import KINDS, History, disk, random_history
+from tally import Tally, tally
+from test_nightly_job import copy_of_project
+
+# Every kind of step, in as few nights as that takes: the seed of what lands, and the steps.
+SHORT = [
+    "1 deliver:0 night:0 hold:0 deliver:1 correct:2 tear:1 kill:3 deliver_late:1 night:1",
+]
+MINUTES, SHRINKING_S, STEPS = float(os.environ.get("MINUTES", "10")), 600, 9
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return copy_of_project(tmp_path / "project", is_parsed=True)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    with disk(tmp_path / "disk"):
+        yield tmp_path
+
+
+def play(project: Path, folder: Path, seed: int, steps: list[str], tally: Tally) -> Counter:
+    """Play a history; if it fails, say so with the fewest steps that do."""
+    history = History(project, folder, seed, tally)
+    try:
+        history.play(steps)
+    except AssertionError as error:
+        reached = steps[: sum(history.done.values()) - history.done["nights"]]
+        fewest = shrunk(project, folder, seed, reached)
+        again = f"HISTORY='{seed} {' '.join(fewest)}'"
+        raise AssertionError(f"{again} fails. Of {seed} {' '.join(steps)}: {error}") from error
+    return history.done
+
+
+def shrunk(project: Path, folder: Path, seed: int, steps: list[str]) -> list[str]:
+    """Leave out steps, one after the other, as long as what is left still fails."""
+    until = time.monotonic() + SHRINKING_S
+    for place in reversed(range(len(steps) - 1)):
+        fewer = steps[:place] + steps[place + 1 :]
+        if time.monotonic() < until and fails(project, folder, seed, fewer):
+            steps = fewer
+    return steps
+
+
+def fails(project: Path, folder: Path, seed: int, steps: list[str]) -> bool:
+    try:
+        History(project, folder, seed, Tally("while it shrinks")).play(steps)
+    except AssertionError:
+        return True
+    return False
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("history", [os.environ["HISTORY"]] if "HISTORY" in os.environ else SHORT)
+def test_short_history(project: Path, folder: Path, history: str) -> None:
+    seed, *steps = history.split()
+    History(project, folder, int(seed), Tally(history)).play(steps)
+
+
+def test_every_kind_of_step_is_in_a_short_history() -> None:
+    steps = {step.partition(":")[0] for history in SHORT for step in history.split()[1:]}
+    assert steps == KINDS.keys()
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("half", [0, 1])
+def test_random_histories(project: Path, folder: Path, half: int, tally: Tally) -> None:
+    """As many as MINUTES allow, on each of two cores."""
+    done, histories = Counter[str](), 0
+    first = int(os.environ.get("SEED", time.time()))
+    until = time.monotonic() + 60 * MINUTES
+    while time.monotonic() < until:
+        seed = first + 2 * histories + half
+        done += play(project, folder, seed, random_history(seed, STEPS), tally)
+        histories += 1
+    kinds = ", ".join(f"{kind} {number}" for kind, number in done.items() if kind != "nights")
+    tally.remark = f"{histories} histories, {done['nights']} nights, SEED={first}: {kinds}"
