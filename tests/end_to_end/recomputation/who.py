@@ -34,3 +34,8 @@ def told_id(name: str | None) -> str | None:
 def is_person(user: str | None) -> bool:
     """Nobody known, a service and a health check are no active users; who is forgotten was one."""
     return user is not None and (user == FORGOTTEN or not user.startswith("("))
+
+
+def is_nobodys(user: str | None) -> bool:
+    """Whether a delivery tells that no person of this name asked, nor a service."""
+    return user is not None and user.startswith("(") and not user.startswith("(service) ")
