@@ -18,7 +18,9 @@ from test_nightly_job import copy_of_project
 
 # Every kind of step, in as few nights as that takes: the seed of what lands, and the steps.
 SHORT = [
-    "1 deliver:0 night:0 hold:0 deliver:1 correct:2 tear:1 kill:3 deliver_late:1 night:1",
+    "1 deliver:4 night:0 hold:0 deliver:5 correct:0 tear:0 pause:0 zone:0 kill:0 deliver_late:0 "
+    "deliver:9 gateways:0 two_at_once:0 roll_back:0 deliver_twice:0 hiding:0 fill_disk:0 "
+    "retention:5 rebuild:0 forget:2 deliver:4 clock:7",
 ]
 MINUTES, SHRINKING_S, STEPS = float(os.environ.get("MINUTES", "10")), 600, 9
 

@@ -447,9 +447,11 @@ def corrected(file: Path, chance: random.Random) -> bytes:
         rows = list(csv.DictReader(io.StringIO(text)))
     else:
         rows = [json.loads(line) for line in text.splitlines()]
+    # A request that is in the file twice is corrected twice.
+    more = {row["request_id"]: chance.choice((0, chance.randrange(1, 100))) for row in rows}
     for row in rows:
-        if chance.random() < 0.5 and row["status"] == "success":
-            row["output_tokens"] = int(row["output_tokens"]) + chance.randrange(1, 100)
+        if row["status"] == "success":
+            row["output_tokens"] = int(row["output_tokens"]) + more[row["request_id"]]
     written = io.StringIO()
     if is_table:
         table = csv.DictWriter(written, list(rows[0]), lineterminator="\n")

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 from zlib import error as zlib_error
 from zoneinfo import ZoneInfo
 
@@ -31,7 +31,6 @@ NOT_WHOLE = (EOFError, zlib_error, zstd.ZstdError)
 BLURRED = ("active_users", "users_touched", "ai_services_used", "p50_", "p95_", "p99_")
 # A source, and the time of one of its files: a history gives no two files the same.
 State = tuple[str, datetime]
-Told = TypeVar("Told", Event, Request)
 
 
 @dataclass(frozen=True)
@@ -102,8 +101,9 @@ class Oracle:
         """What was theirs is nobody's. What comes of them from now on is theirs again."""
         for delivery in self.deliveries.values():
             delivery.forgotten.add(user)
+        names = user, hidden(user)
         self.closed = [
-            (forgotten(request, hidden(user) if is_hidden else user), is_hidden)
+            (nobodys(request) if request.user_id == names[is_hidden] else request, is_hidden)
             for request, is_hidden in self.closed
         ]
 
@@ -135,7 +135,8 @@ class Oracle:
 
     def told(self) -> Iterable[Event | Rejected]:
         """All records, as they are kept."""
-        for record in read(self.folder, self.settings.gateway_addresses.split(",")):
+        gateways = self.settings.gateway_addresses.split(",")
+        for record in read(self.folder, gateways, self.kept):
             delivery = self.deliveries[record.source, record.landed_at]
             if self.day_of(record) <= delivery.closed_through:
                 # It came too late, and counts on the day on which it came.
@@ -143,12 +144,15 @@ class Oracle:
                 if self.day_of(came) <= delivery.closed_through:
                     came = replace(came, at=delivery.at.replace(tzinfo=None))
                 yield came
-            elif isinstance(record, Event) and delivery.forgotten:
-                for user in delivery.forgotten:
-                    record = forgotten(record, user)
-                yield record
+            elif isinstance(record, Event) and record.user_id == FORGOTTEN:
+                yield replace(record, user_name=None)
             else:
                 yield record
+
+    def kept(self, source: str, about: Row, record: Any) -> Any:
+        """What is kept of a record as it landed: nobody who was forgotten since."""
+        forgotten = self.deliveries[source, about["landed_at"]].forgotten
+        return without(record, forgotten) if forgotten else record
 
     def day_of(self, record: Event | Rejected) -> date:
         at = record.requested_at if isinstance(record, Event) else record.at or record.landed_at
@@ -177,16 +181,17 @@ def is_whole(file: Path) -> bool:
     return True
 
 
-def forgotten(told: Told, user: str) -> Told:
-    """An event or a request without a person."""
-    if user not in (told.user_id, told.end_user_id):
-        return told
-    return replace(
-        told,
-        user_id=FORGOTTEN if told.user_id == user else told.user_id,
-        end_user_id=FORGOTTEN if told.end_user_id == user else told.end_user_id,
-        user_name=None,
-    )
+def without(record: Any, people: set[str]) -> Any:
+    """A record in which nobody bears these people's names."""
+    if isinstance(record, dict):
+        return {name: without(value, people) for name, value in record.items()}
+    if isinstance(record, list):
+        return [without(value, people) for value in record]
+    return FORGOTTEN if isinstance(record, str) and record in people else record
+
+
+def nobodys(request: Request) -> Request:
+    return replace(request, user_id=FORGOTTEN, user_name=None)
 
 
 def shown_hidden(request: Request) -> Request:

@@ -84,16 +84,21 @@ def readable(
             return Rejected(source, about["landed_at"], None)
 
 
-def read(landing: Path, gateways: Iterable[str]) -> Iterator[Event | Rejected]:
-    """Every record that landed; of spans, those of GenAI."""
+def read(
+    landing: Path, gateways: Iterable[str], kept: Callable[[str, Row, Any], Any] | None = None
+) -> Iterator[Event | Rejected]:
+    """Every record that landed; of spans, those of GenAI.
+
+    `kept` may say what is kept of a record, of its source, when and in what it landed, and it.
+    """
     makers: dict[str, Any] = {"litellm": litellm_event, "gateway": gateway_event}
     for source, make in makers.items():
         for about, record in landed(landing / source):
-            yield readable(source, make, about, record)
+            yield readable(source, make, about, kept(source, about, record) if kept else record)
     spans = [
         span
         for about, batch in landed(landing / "otel")
         if not NOT_READ & required(batch).keys()
-        for span in spans_of(batch, about)
+        for span in spans_of(kept("otel", about, batch) if kept else batch, about)
     ]
     yield from otel_events(spans, gateways)

@@ -27,8 +27,8 @@ def user_of(
 
 
 def told_id(name: str | None) -> str | None:
-    """Names in brackets are the reports' own."""
-    return f"user {name}" if name and name.startswith("(") else name
+    """Names in brackets are the reports' own; who is forgotten bears one of them already."""
+    return f"user {name}" if name and name.startswith("(") and name != FORGOTTEN else name
 
 
 def is_person(user: str | None) -> bool:
