@@ -4,11 +4,10 @@ One that fails is printed with its steps, and with the fewest of them that still
 again: HISTORY='7 deliver:0 night:0' .venv/bin/python -m pytest tests/end_to_end/test_histories.py
 """
 
-import contextlib
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -38,33 +37,32 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 def play(project: Path, folder: Path, seed: int, steps: list[str], tally: Tally) -> Counter:
     """Play a history; if it fails, say so with the fewest steps that do."""
+
+    def fails(fewer: list[str]) -> bool:
+        try:
+            History(project, folder, seed, Tally("while it shrinks")).play(fewer)
+        except Exception:
+            return True
+        return False
+
     history = History(project, folder, seed, tally)
     try:
         history.play(steps)
-    except AssertionError as error:
+    except Exception as error:
         reached = steps[: sum(history.done.values()) - history.done["nights"]]
-        fewest = shrunk(project, folder, seed, reached)
-        again = f"HISTORY='{seed} {' '.join(fewest)}'"
+        again = f"HISTORY='{seed} {' '.join(shrunk(reached, fails))}'"
         raise AssertionError(f"{again} fails. Of {seed} {' '.join(steps)}: {error}") from error
     return history.done
 
 
-def shrunk(project: Path, folder: Path, seed: int, steps: list[str]) -> list[str]:
+def shrunk(steps: list[str], fails: Callable[[list[str]], bool]) -> list[str]:
     """Leave out steps, one after the other, as long as what is left still fails."""
     until = time.monotonic() + SHRINKING_S
     for place in reversed(range(len(steps) - 1)):
         fewer = steps[:place] + steps[place + 1 :]
-        if time.monotonic() < until and fails(project, folder, seed, fewer):
+        if time.monotonic() < until and fails(fewer):
             steps = fewer
     return steps
-
-
-def fails(project: Path, folder: Path, seed: int, steps: list[str]) -> bool:
-    try:
-        History(project, folder, seed, Tally("while it shrinks")).play(steps)
-    except AssertionError:
-        return True
-    return False
 
 
 @pytest.mark.slow
@@ -77,6 +75,10 @@ def test_short_history(project: Path, folder: Path, history: str) -> None:
 def test_every_kind_of_step_is_in_a_short_history() -> None:
     steps = {step.partition(":")[0] for history in SHORT for step in history.split()[1:]}
     assert steps == KINDS.keys()
+
+
+def test_what_fails_is_shrunk() -> None:
+    assert shrunk([*"abcde"], lambda steps: {*"be"} <= {*steps}) == ["b", "e"]
 
 
 @pytest.mark.faults

@@ -33,6 +33,7 @@ DAYS, PEOPLE = 8, 6
 PROXY = "litellm.acme.example:4000"
 ZONES = ("UTC", "America/New_York", "Asia/Kolkata", "Pacific/Auckland")
 REQUESTS = "core.fct_requests"
+FORGET = ("-m", "orchestration", "forget", "--user")
 
 # How often each kind of step comes, among the others.
 KINDS = {
@@ -235,7 +236,7 @@ class History:
             return  # what cannot be read may name anybody
         person = chance.choice(people)
         self.oracle.forget(person)
-        command = ("-m", "orchestration", "forget", "--user", person)
+        command = (*FORGET, person)
         if chance.random() < 0.5:
             self.run(*command, kill_after_s=chance.uniform(0, self.seconds))
         code, said = self.run(*command)
