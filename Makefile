@@ -24,7 +24,7 @@ test: $(TESTING) lint browser database ## Run everything that CI runs
 test-quick: $(TESTING) lint ## Run what is useful while working on a model: under two minutes
 	$(BIN)/python -m pytest -m "not slow and not faults" --durations=5
 
-faults: $(TESTING) ## Inject every fault that a night may meet, and thirty nights: a quarter of an hour
+faults: $(TESTING) ## Inject every fault that a night may meet; MINUTES=10 of them random histories
 	@command -v faketime > /dev/null \
 		|| { apt-get update && apt-get install --yes faketime; } > /dev/null 2>&1 \
 		|| echo "A clock that is set back will fail: install faketime, for instance with apt-get"

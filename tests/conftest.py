@@ -257,7 +257,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         if report.when == "teardown" and "tally" in dict(report.user_properties)
     ]
     if rows:
-        head = ("fault", "tried", "lost", "duplicated", "wrongly published", "", "seconds")
+        head = ("fault", "tried", "lost", "doubled", "wrongly published", "left of a person")
+        head += ("", "seconds")
         table = Table(*head)
         for row in rows:
             table.add_row(*map(str, row))

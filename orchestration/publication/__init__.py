@@ -16,6 +16,7 @@ import json
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
+from time import sleep
 
 import duckdb
 
@@ -30,6 +31,8 @@ from orchestration.settings import Settings, UserError
 from orchestration.warehouse.archive import archived_through
 from orchestration.warehouse.file import put_aside_if_damaged
 from orchestration.warehouse.fingerprints import BuiltFrom
+
+_OPENING_S = 1
 
 
 def publish(settings: Settings, models: list[dict], built: BuiltFrom) -> Build:
@@ -115,9 +118,13 @@ def publish(settings: Settings, models: list[dict], built: BuiltFrom) -> Build:
         previous.unlink(missing_ok=True)
     elif current.exists():
         _point(previous, current.readlink())
+    replaced = current.resolve()
     # Last, since with it the version is published, and no later run will mend what is missing.
     _point(current, target.relative_to(settings.published))
     kept = {link.resolve() for link in (current, previous) if link.exists()}
+    if before and replaced not in kept:
+        # Whoever opens it now, as DuckDB does, may have followed the link just before.
+        sleep(_OPENING_S)
     for old in versions.iterdir():
         if old.resolve() not in kept:
             shutil.rmtree(old)

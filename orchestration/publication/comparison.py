@@ -28,14 +28,18 @@ DAYS_WITH_NEWS = """
     where now_counts.events is distinct from before_counts.events
 """
 
-# Other code may count the same events otherwise: then only what has landed since is new.
+# Other code may count the same events otherwise: then only what has been taken in since is new. The
+# file of it may be an old one; a load's id begins with when it was taken in.
 DAYS_WITH_NEWS_SINCE = """
     create temp table days_with_news as
     select distinct unnest([event_date - 1, event_date, event_date + 1]) as usage_date
     from read_parquet(
-        '{raw}/*/event_date=*/*.parquet', hive_types = {{'event_date': date}}, union_by_name = true
+        '{raw}/*/event_date=*/*.parquet',
+        hive_types = {{'event_date': date}}, union_by_name = true, filename = 'file'
     )
-    where landed_at > $built_at::timestamptz at time zone 'UTC'
+    where
+        strptime(split_part(parse_filename(file), '-', 1), '%Y%m%dT%H%M%S%f')
+        > $built_at::timestamptz at time zone 'UTC'
 """
 
 LOST_TOKENS = """

@@ -23,9 +23,9 @@ wrong as (
     select landing_file, histogram(reason) as events_wrong
     from (
         select landing_file, unnest(string_split(reason, '; ')) as reason from rejected
-        -- These tell of a line, not of a field.
-        where not regexp_matches(reason, '^(the line|the row|the header|a field) ')
     )
+    -- These tell of a line or of a day past retention, not of a field.
+    where not regexp_matches(reason, '^(the line|the row|the header|a field|its day) ')
     group by landing_file
 ),
 

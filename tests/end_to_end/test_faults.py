@@ -15,7 +15,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -23,13 +22,12 @@ import duckdb
 import pytest
 from conftest import Warehouse
 from forked import Run
+from tally import Tally, tally
 from test_crashes import (
     Mark,
-    assert_published_is_whole,
     clean,
     copy_of,
     evening,
-    finish,
     job,
     landing,
     runs_model,
@@ -45,73 +43,6 @@ from examples.simulator import simulate
 pytestmark = pytest.mark.faults
 
 SEED = 20261124
-
-
-@dataclass
-class Tally:
-    """How often a fault was tried, and what came of it: rows of tables, and versions."""
-
-    fault: str
-    tried: int = 0
-    lost: int = 0
-    duplicated: int = 0
-    wrongly_published: int = 0
-    remark: str = ""
-
-    def published(self, job: Job, *allowed: Job) -> None:
-        """Count what people can read now, unless it is one of the allowed versions, whole."""
-        try:
-            assert_published_is_whole(job, *allowed)
-        except AssertionError:
-            self.wrongly_published += 1
-
-    def compare(self, healed: Path, clean: Path) -> None:
-        """Count the rows by which two published databases differ."""
-        with duckdb.connect() as connection:
-            connection.execute(f"attach '{healed}' as healed (read_only)")
-            connection.execute(f"attach '{clean}' as clean (read_only)")
-            tables = connection.execute(
-                "select schema_name || '.' || table_name from duckdb_tables() "
-                "where database_name = 'clean'"
-            ).fetchall()
-            assert len(tables) > 20
-            for (table,) in tables:
-                for here, there in (("clean", "healed"), ("healed", "clean")):
-                    (rows,) = connection.execute(
-                        "select count(*) from "
-                        f"(from {here}.{table} except all from {there}.{table})"
-                    ).fetchone()
-                    if here == "clean":
-                        self.lost += rows
-                    else:
-                        self.duplicated += rows
-
-    def heals(self, job: Job, clean: Job) -> str:
-        """Run it once, undisturbed, and compare; return what it said."""
-        code, said = finish(job)
-        assert code == 0, said
-        self.published(job, clean)
-        self.compare(job.published / "reports.duckdb", clean.published / "reports.duckdb")
-        return said
-
-    def stops(self, job: Job, *expected: str) -> str:
-        """Run it once, which must fail with these words, and return all that it said."""
-        code, said = finish(job)
-        assert code == 1, said
-        for words in expected:
-            assert words in said, said
-        return said
-
-
-@pytest.fixture
-def tally(request: pytest.FixtureRequest) -> Iterator[Tally]:
-    """Nothing lost, nothing twice, nothing wrong published. conftest prints them all."""
-    name = request.node.name.removeprefix("test_").replace("_", " ")
-    tally = Tally(name.replace("[", ": ").rstrip("]"))
-    request.node.user_properties.append(("tally", tally.__dict__))
-    yield tally
-    assert (tally.lost, tally.duplicated, tally.wrongly_published) == (0, 0, 0)
-    assert tally.tried > 0
 
 
 # The machine.
@@ -546,5 +477,5 @@ def count_against_truth(warehouse: Warehouse, tally: Tally, events: int) -> None
         "select count(*), count(distinct request_id), sum(total_tokens) from core.fct_requests"
     )
     tally.lost += events - ids
-    tally.duplicated += requests - ids
+    tally.doubled += requests - ids
     assert tokens == sum(number % 1000 + 7 for number in range(events))

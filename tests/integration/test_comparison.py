@@ -1,6 +1,7 @@
 """A version is compared with the one that was published before, and blocked if it has lost."""
 
 import json
+import os
 import shutil
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -116,6 +117,8 @@ def test_figures_that_other_code_makes_wait_for_a_word(
         published.publish(code="other")
     assert "source gateway, changed_days 2, more_requests 0, more_tokens 20" in str(said.value)
     land_days(published, TODAY - timedelta(9), 1, 1, "since")
+    # What fills in the past keeps the times of its files.
+    os.utime(published.landing / "gateway/since.jsonl", (0, 1_700_000_000))
     published.ingest()
     with pytest.raises(UserError, match="changed_days 1, more_requests 0, more_tokens 10"):
         published.publish(code="other")

@@ -62,7 +62,14 @@ def test_users_are_hidden(
     warehouse.write("gateway/2.jsonl", request(5, "bob", "Bob"))
     warehouse.ingest()
     warehouse.build()
+    shown = (warehouse.home / "published/current").resolve()
+    is_there: list[bool] = []
+    # DuckDB follows links before it opens a file.
+    monkeypatch.setattr(
+        "orchestration.publication.sleep", lambda _: is_there.append(shown.exists())
+    )
     warehouse.publish(page=True)
+    assert (is_there, shown.exists()) == ([True], False)
     (requests, *_), *_ = totals
     assert warehouse.published(TOTALS)[0][0] == requests + 1
     both = [hidden("ada@example.org"), hidden("bob")]

@@ -172,20 +172,22 @@ def test_reports_stay_and_requests_go(
     assert files_naming(evening.home, left) == places
 
     # What is late for such a day is told, and kept nowhere; so is what is no event, and old.
-    late = {"request_id": "late one", "requested_at": f"{THROUGH}T12:00:00Z", "user_id": "ann"}
-    late |= {"provider": "openai", "model": "gpt-4o", "input_tokens": 20, "output_tokens": 10}
-    file = evening.write("gateway/late.jsonl", json.dumps(late) + "\nno event at all\n")
+    late = {"requested_at": f"{THROUGH}T12:00:00Z", "user_id": "ann", "input_tokens": 20}
+    late |= {"provider": "openai", "model": "gpt-4o", "output_tokens": 10}
+    # So many that they would pass for a new format, were they rejected for one of its fields.
+    lines = [json.dumps(late | {"request_id": f"late-{n}"}) for n in range(40)]
+    file = evening.write("gateway/late.jsonl", "\n".join([*lines, "no event at all"]))
     os.utime(file, (0, 1_700_000_000))
     rejections = evening.ingest()["gateway"].rejections
     assert ("gateway/late.jsonl", 1, PAST_RETENTION) in rejections
-    assert files_naming(evening.home, {"late one"}) == set()
+    assert files_naming(evening.home, {"late-0"}) == set()
     # From nothing but raw/ and the archive, and with its users hidden.
     (evening.home / "warehouse.duckdb").unlink()
     build(evening)
     assert_same_reports(evening, everything, but_for="technical.data_quality")
     counted = "select sum(events_received), sum(events_rejected) from technical.data_quality"
     [(received, rejected)] = everything.published(counted)
-    assert evening.published(counted) == [(received + 2, rejected + 2)]
+    assert evening.published(counted) == [(received + 41, rejected + 41)]
 
     totals = "select usage_date, user_id, prompts, total_tokens from usage.usage_by_user"
     shown = everything.published(totals)

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from recomputation.events import Event
+from recomputation.events import Event, Rejected
 from recomputation.landing import read
 from recomputation.measures import percentile
 from recomputation.requests import Request, requests_of
@@ -33,7 +33,7 @@ from recomputation.tables import (
 )
 from recomputation.values import Row
 
-__all__ = ["Recomputation", "Request", "Row", "percentile", "recompute"]
+__all__ = ["Recomputation", "Request", "Row", "percentile", "recompute", "tabulate"]
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,13 @@ def recompute(
     zone = ZoneInfo(reporting_time_zone)
     records = list(read(landing, gateway_addresses))
     events = [record for record in records if isinstance(record, Event)]
-    requests = requests_of(events, zone, session_idle_minutes)
+    return tabulate(records, requests_of(events, zone, session_idle_minutes), zone)
+
+
+def tabulate(
+    records: list[Event | Rejected], requests: list[Request], zone: ZoneInfo
+) -> Recomputation:
+    """Compute every public table of what was read, and of the requests that it tells of."""
     tables = {
         f"{schema}.{table.__name__}": table(requests)
         for schema, functions in TABLES.items()
@@ -73,5 +79,5 @@ def recompute(
             "technical.session_lengths_by_user": session_lengths(requests, "user_id", "team_id"),
         },
         requests,
-        events,
+        [record for record in records if isinstance(record, Event)],
     )

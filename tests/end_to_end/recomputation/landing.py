@@ -42,7 +42,9 @@ def records(path: Path) -> Iterator[Row | None]:
     """The records of a landed file, None for each that is not JSON. Blank lines are no records."""
     content = read_text(path)
     if ".csv" in path.suffixes:
-        yield from csv.DictReader(io.StringIO(content))
+        for row in csv.DictReader(io.StringIO(content)):
+            # One that is too short or too long tells nothing that could be relied on.
+            yield None if None in row or None in row.values() else row
         return
     try:  # one object or one list over many lines
         whole = json.loads(content, parse_float=Decimal)
@@ -82,16 +84,21 @@ def readable(
             return Rejected(source, about["landed_at"], None)
 
 
-def read(landing: Path, gateways: Iterable[str]) -> Iterator[Event | Rejected]:
-    """Every record that landed; of spans, those of GenAI."""
+def read(
+    landing: Path, gateways: Iterable[str], kept: Callable[[str, Row, Any], Any] | None = None
+) -> Iterator[Event | Rejected]:
+    """Every record that landed; of spans, those of GenAI.
+
+    `kept` may say what is kept of a record, of its source, when and in what it landed, and it.
+    """
     makers: dict[str, Any] = {"litellm": litellm_event, "gateway": gateway_event}
     for source, make in makers.items():
         for about, record in landed(landing / source):
-            yield readable(source, make, about, record)
+            yield readable(source, make, about, kept(source, about, record) if kept else record)
     spans = [
         span
         for about, batch in landed(landing / "otel")
         if not NOT_READ & required(batch).keys()
-        for span in spans_of(batch, about)
+        for span in spans_of(kept("otel", about, batch) if kept else batch, about)
     ]
     yield from otel_events(spans, gateways)

@@ -16,7 +16,7 @@ from recomputation.prices import price
 from recomputation.teams import team_of
 from recomputation.tokens import FINER, Tokens, finer
 from recomputation.values import MICROSECOND, Row, first
-from recomputation.who import is_person
+from recomputation.who import is_nobodys, is_person
 
 UNKNOWN, NO_TEAM = "(unknown)", "(no team)"
 TOLD = (
@@ -122,6 +122,9 @@ def local(at: datetime, zone: ZoneInfo) -> datetime:
 def merged(ranked: list[Event]) -> Row:
     """What the first delivery tells, and of what it does not, the next."""
     row = {name: first(*(getattr(event, name) for event in ranked)) for name in TOLD}
+    # What one delivery tells to be nobody's is: a health check, or of somebody who is forgotten.
+    nobodys = (event.user_id for event in ranked if is_nobodys(event.user_id))
+    row["user_id"] = first(*nobodys, row["user_id"])
     # Some tell a name for an id that another knows by another name.
     named = first(*(event for event in ranked if event.user_name))
     row["user_name"] = named.user_name if named and named.user_id == row["user_id"] else None

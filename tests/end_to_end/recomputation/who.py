@@ -5,6 +5,7 @@ from fnmatch import fnmatchcase
 
 SHARED_KEYS = ("default_user_id", "svc-*")
 NOBODYS_OWNER = "default_user_id"
+FORGOTTEN = "(forgotten)"
 
 
 def user_of(
@@ -26,10 +27,15 @@ def user_of(
 
 
 def told_id(name: str | None) -> str | None:
-    """Names in brackets are the reports' own."""
-    return f"user {name}" if name and name.startswith("(") else name
+    """Names in brackets are the reports' own; who is forgotten bears one of them already."""
+    return f"user {name}" if name and name.startswith("(") and name != FORGOTTEN else name
 
 
 def is_person(user: str | None) -> bool:
-    """Nobody known, a service and a health check are no active users."""
-    return user is not None and not user.startswith("(")
+    """Nobody known, a service and a health check are no active users; who is forgotten was one."""
+    return user is not None and (user == FORGOTTEN or not user.startswith("("))
+
+
+def is_nobodys(user: str | None) -> bool:
+    """Whether a delivery tells that no person of this name asked, nor a service."""
+    return user is not None and user.startswith("(") and not user.startswith("(service) ")
