@@ -1,8 +1,9 @@
 """Files that are not as they were written: which they are, and how the tables come back."""
 
+import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, date
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -132,42 +133,37 @@ def _cure(settings: Settings, path: Path) -> str:
             "tell, and those of its landed files that are still there are taken in again."
         )
     try:
-        files = sorted(_landed_files_of(path, entry))
-        landed = {
-            (file.name, file.size_bytes, file.modified_at)
-            for source in SOURCES
-            for file in list_landed_files(settings, source)[0]
+        of_load = ledger.files_taken_in(settings, entry)
+        gone = of_load - {
+            file.state for source in SOURCES for file in list_landed_files(settings, source)[0]
         }
     except (duckdb.Error, UserError):
-        return f"{backup}, delete it and have its day delivered again; then {_ACCEPT}."
-    gone = [name for name, *state in files if (name, *state) not in landed]
-    told = f"{len(files):,} landed files" if len(files) > 1 else "a landed file"
-    made_of = f"it was made of {told}, such as {files[0][0]}" if files else "of what is not known"
-    still = "none of them is" if len(gone) == len(files) else f"{len(gone):,} of them are not"
-    still = f"{still} there any more, such as {gone[0]}" if gone else "all of them are still there"
+        return f"{backup}, delete it, have its day delivered again, and {_ACCEPT}."
+    if not gone:
+        everything = f"find {shlex.quote(str(settings.raw))} -name '{load_id}*' -delete"
+        return (
+            f"{backup}, delete all of its load, {everything}, and "
+            f"{_ACCEPT}: all {len(of_load):,} landed files that it is made of are still there, and "
+            "are taken in again."
+        )
+    made_of = sorted(state for state in of_load if state[0] in _landed_files_in(path, of_load))
+    missing = [state[0] for state in made_of if state in gone]
     return (
-        f"{backup}, delete it: {made_of}, and {still}. Have them delivered again, or touch those "
-        f"that are there, and {_ACCEPT}: nothing counts twice."
+        f"{backup}, delete it and {_ACCEPT}, when what it was made of has been delivered again, "
+        f"{len(made_of):,} landed files such as {(missing or made_of[0])[0]}, of which "
+        f"{len(missing):,} are not there any more; those that are need a new time, as touch gives "
+        "them. Nothing counts twice."
     )
 
 
-def _landed_files_of(path: Path, entry: Path) -> list[ledger.State]:
+def _landed_files_in(path: Path, of_load: set[ledger.State]) -> set[str]:
     """Return the landed files that a file was made of; if it cannot be read, all of its load."""
     with duckdb.connect() as connection:
-        known = ledger.relation([entry])
         try:
-            names = f"select distinct landing_file from {ledger.relation([path])}"
-            names = [name for (name,) in connection.execute(names).fetchall()]
+            query = f"select distinct landing_file from {ledger.relation([path])}"
+            return {name for (name,) in connection.execute(query).fetchall()}
         except duckdb.Error:
-            names = None
-        return [
-            (name, size, landed_at.replace(tzinfo=UTC))
-            for name, size, landed_at in connection.execute(
-                f"select landing_file, size_bytes, landed_at from {known} "
-                "where $names is null or list_contains($names::varchar[], landing_file)",
-                {"names": names},
-            ).fetchall()
-        ]
+            return {name for name, *_ in of_load}
 
 
 @contextmanager

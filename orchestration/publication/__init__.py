@@ -20,7 +20,7 @@ from pathlib import Path
 import duckdb
 
 from orchestration.files import sync
-from orchestration.ingestion.ledger import history
+from orchestration.ingestion import ledger
 from orchestration.lock import only_run
 from orchestration.publication.build import Build, published_build
 from orchestration.publication.comparison import compare
@@ -82,7 +82,7 @@ def publish(settings: Settings, models: list[dict], built: BuiltFrom) -> Build:
             built.models["fct_requests"],
             days_of(settings),
             str(archived_through(settings) or ""),
-            history(settings),
+            ledger.history(settings),
             archived_days(settings),
         )
         build_page(

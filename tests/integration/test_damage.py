@@ -1,6 +1,7 @@
 """What was once taken in stays as it was written: nothing else is removed, and no change unseen."""
 
 import contextlib
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -98,11 +99,10 @@ def test_a_flipped_bit_is_found_and_what_is_said_of_it_is_true(
     one_bit(events)
     said = damaged_files(warehouse.settings)
     assert f"{events} is damaged: it has another digest than {entry.with_suffix('.sha256')}" in said
-    assert "all of them are still there" in said
+    assert "all 2 landed files that it is made of are still there" in said
     landed.rename(warehouse.home / "elsewhere")
     said = damaged_files(warehouse.settings)
-    assert "2 landed files, such as gateway/a.jsonl" in said
-    assert "1 of them are not there any more, such as gateway/a.jsonl" in said
+    assert "2 landed files such as gateway/a.jsonl, of which 1 are not there any more" in said
     (warehouse.home / "elsewhere").rename(landed)
 
     events.unlink()
@@ -115,6 +115,14 @@ def test_a_flipped_bit_is_found_and_what_is_said_of_it_is_true(
     refuse_damage(warehouse.settings)
     monkeypatch.delenv("AI_USAGE_ACCEPT_CHANGES")
     refuse_damage(warehouse.settings)
+    assert keys(warehouse) == ["a", "b"]
+
+    (events,) = warehouse.raw.glob("gateway/*/*.parquet")
+    one_bit(events)
+    (everything,) = re.findall("find .* -delete", damaged_files(warehouse.settings))
+    subprocess.run(everything, shell=True, check=True)  # noqa: S602
+    assert not list(warehouse.raw.rglob(f"{events.stem.partition('_')[0]}*"))
+    assert counts(warehouse.ingest()["gateway"]) == (2, 2, 2, 0)
     assert keys(warehouse) == ["a", "b"]
 
     entry.write_bytes(b"rubbish")
