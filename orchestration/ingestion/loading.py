@@ -119,7 +119,9 @@ class Load:
         try:
             land_json(self.connection, self.source, paths)
             self.write_events(f"({self.query})")
-        except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.IOException):
+        except duckdb.OutOfMemoryException:
+            raise
+        except duckdb.Error:
             return False
         if not any(self.work.rglob("*.parquet")):
             return True
