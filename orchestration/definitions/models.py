@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import count
 
 from dagster import (
@@ -21,14 +22,19 @@ from dbt.contracts.results import RunResult
 from dbt_common.events.base_types import EventMsg
 
 from orchestration.console import step
-from orchestration.ingestion.damage import damaged_raw_files
+from orchestration.ingestion.damage import damaged_files, refuse_damage
 from orchestration.publication.build import published_build
 from orchestration.settings import Settings, UserError
 from orchestration.warehouse.archive import archived_through
 from orchestration.warehouse.checksums import built_by_this_code
 from orchestration.warehouse.dbt import failed_rows, failures, run_dbt
 from orchestration.warehouse.file import compact_warehouse, put_aside_if_damaged, wait_for_warehouse
-from orchestration.warehouse.fingerprints import built_from, fingerprint, note_built_from
+from orchestration.warehouse.fingerprints import (
+    built_from,
+    fingerprint,
+    is_check_due,
+    note_built_from,
+)
 from orchestration.warehouse.project import (
     UNIQUE_ID,
     Translator,
@@ -64,8 +70,12 @@ def models(context: AssetExecutionContext, config: Rebuild) -> Iterator:
     build, inputs = published_build(settings), fingerprint(settings)
     if config.everything or config.first_date or config.last_date:
         mark_for_rebuild(settings, config.first_date, config.last_date)
+    today = datetime.now(UTC).date()
     if build and build.inputs == inputs == built_from(settings).inputs:
         with step("models") as progress:
+            if is_check_due(settings, today):
+                refuse_damage(settings)
+                note_built_from(settings, replace(built_from(settings), checked_on=str(today)))
             progress.result = f"nothing new since {build.built_at}: the published tables stand"
         # The night before may have stopped while it copied.
         night.mirror()
@@ -73,6 +83,8 @@ def models(context: AssetExecutionContext, config: Rebuild) -> Iterator:
         return
     wait_for_warehouse(settings)
     with step("models") as progress:
+        # What is read by the build, and all else: to tell them apart would take longer.
+        refuse_damage(settings)
         now = built_by_this_code(settings, dbt_project)
         changed = note_build_begins(settings, now)
         # A part of the models may not have those whose tables are to be built whole.
@@ -97,7 +109,7 @@ def models(context: AssetExecutionContext, config: Rebuild) -> Iterator:
         if failed:
             if put_aside_if_damaged(settings):
                 raise RetryRequested(max_retries=1)
-            said = [failed, damaged_raw_files(settings), *night.reasons("And before:")]
+            said = [failed, damaged_files(settings), *night.reasons("And before:")]
             said = "\n".join(filter(None, said))
             raise UserError(f"Nothing was published, since not all holds:\n{said}")
         if build and build.archived_through != str(archived_through(settings) or ""):
@@ -105,7 +117,7 @@ def models(context: AssetExecutionContext, config: Rebuild) -> Iterator:
         kinds = Counter(result.node.resource_type for result in results)
         progress.result = f"{kinds['model']} models built, {kinds['test']} tests passed"
     if not context.is_subset:
-        note_built_from(settings, replace(now, inputs=inputs))
+        note_built_from(settings, replace(now, inputs=inputs, checked_on=str(today)))
 
 
 def _ids(context: AssetExecutionContext) -> dict[str, AssetKey | AssetCheckKey]:

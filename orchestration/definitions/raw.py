@@ -20,6 +20,7 @@ from orchestration.console import step
 from orchestration.ingestion import counts
 from orchestration.ingestion.litellm_database import take_in
 from orchestration.privacy.retention import drop_past_retention
+from orchestration.publication.history import refuse_lost_history
 from orchestration.settings import UserError
 from orchestration.sources import SOURCES, Source
 from orchestration.warehouse.archive import archived_through
@@ -37,8 +38,9 @@ nightly = FreshnessPolicy.time_window(fail_window=timedelta(hours=26))
     required_resource_keys={"night"},
 )
 def archive(context: AssetExecutionContext) -> MaterializeResult:
-    """The sums of days whose requests are past retention, which go from raw/."""
+    """The sums of days whose requests are past retention, which go from raw/; first of a night."""
     settings = context.resources.night.settings
+    refuse_lost_history(settings)
     archived_through(settings)  # that the archive cannot be read at all ends the night
     archived = None
     try:

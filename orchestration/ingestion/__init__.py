@@ -45,7 +45,7 @@ def ingest(
     for number, (replaced, batch) in enumerate(batches):
         try:
             summary += _load(settings, source, batch, number, replaced)
-        except (duckdb.IOException, duckdb.OutOfMemoryException, OSError) as error:
+        except (duckdb.Error, OSError) as error:
             # The night goes on without this source, and must not build on half a load.
             ledger.remove_unfinished_loads(settings)
             raise UserError(

@@ -6,6 +6,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
+from orchestration.digests import digest_of, write_list
 from orchestration.files import move, quoted
 from orchestration.ingestion import expectations, ledger
 from orchestration.ingestion.landed_file import LandingFile
@@ -118,7 +119,9 @@ class Load:
         try:
             land_json(self.connection, self.source, paths)
             self.write_events(f"({self.query})")
-        except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.IOException):
+        except duckdb.OutOfMemoryException:
+            raise
+        except duckdb.Error:
             return False
         if not any(self.work.rglob("*.parquet")):
             return True
@@ -209,11 +212,17 @@ class Load:
             for path in sorted((work / "events").glob("*/*.parquet"))
         ]
         moves += [
-            (work / "rejected.parquet", raw / "rejected" / f"{self.id}.parquet"),
-            *((path, raw / "validations" / path.name) for path in work.glob("*.json")),
+            (work / "rejected.parquet", ledger.rejected_of_load(self.settings, self.id)),
             (work / f"{self.id}.parquet", ledger.entry(self.settings, self.id)),
         ]
+        moves = [(path, target) for path, target in moves if path.exists()]
+        listed = ledger.digests(self.settings, self.id)
+        digests = {target: {digest_of(path)} for path, target in moves}
+        write_list(listed, digests, work / listed.name)
+        moves[-1:-1] = [
+            *((path, raw / "validations" / path.name) for path in work.glob("*.json")),
+            (work / listed.name, listed),
+        ]
         for path, target in moves:
-            if path.exists():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                move(path, target)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            move(path, target)

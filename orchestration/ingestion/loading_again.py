@@ -10,6 +10,7 @@ import pandas as pd
 
 from orchestration.files import quoted, without_wildcards
 from orchestration.ingestion import expectations, ledger
+from orchestration.ingestion.damage import refuse_damage
 from orchestration.ingestion.landed_file import LandingFile
 from orchestration.ingestion.loading import Load
 from orchestration.ingestion.summary import Summary
@@ -42,6 +43,15 @@ class LoadAgain(Load):
         """Say what is to be loaded; nothing happens yet."""
         super().__init__(settings, source, files, load_id, folder)
         self.replaced = replaced
+
+    def run(self) -> Summary:
+        """Do it.
+
+        Raises:
+            UserError: see `Load.run`; or a file of the load before is damaged.
+        """
+        refuse_damage(self.settings, *ledger.all_of_load(self.settings, self.replaced))
+        return super().run()
 
     def judge(self, profile: pd.DataFrame) -> None:
         """See that the load is as it should be; what format it has was judged when it came."""
@@ -150,4 +160,4 @@ class LoadAgain(Load):
     def move_into_place(self) -> None:
         """Have it happen, and what it replaces no more."""
         super().move_into_place()
-        ledger.remove_replaced(self.settings, self.replaced)
+        ledger.remove_load(self.settings, self.replaced)

@@ -18,6 +18,8 @@ from orchestration.sources.others import KINDS, kind_of, sql_of_kind
 from orchestration.sources.source import Source, duckdb_type
 
 _LINES_AT_ONCE = 50_000
+# What DuckDB says of a value that an expression cannot take.
+_BAD_VALUE = (duckdb.DataError, duckdb.InvalidInputException)
 
 
 def register_files(connection: duckdb.DuckDBPyConnection, files: list[LandingFile]) -> None:
@@ -44,10 +46,13 @@ def register_files(connection: duckdb.DuckDBPyConnection, files: list[LandingFil
 
 def type_records(connection: duckdb.DuckDBPyConnection, source: Source, query: str) -> None:
     """Make the table `typed` of what has landed, and put what is bad of it into `rejected`."""
+    try:
+        connection.execute(f"create temp table typed as {query}")
+    except _BAD_VALUE:
+        good = _reject_what_fails(connection, query)
+        connection.execute(f"create temp table typed as {good}")
     connection.execute(
         f"""
-        create temp table typed as {query};
-
         insert into rejected
         select
             landing_file,
@@ -64,10 +69,50 @@ def type_records(connection: duckdb.DuckDBPyConnection, source: Source, query: s
     )
 
 
+def _reject_what_fails(connection: duckdb.DuckDBPyConnection, query: str) -> str:
+    """Put the records into `rejected` on which the query itself fails; return it for the others.
+
+    They are found by halving. What DuckDB says of them may be anybody's prompt, and is not kept.
+    """
+    connection.execute(
+        """
+        create temp table landed as select *, row_number() over () as place from landing;
+        create temp table failing (place bigint);
+        """
+    )
+    of_some = "with landing as (select * exclude (place) from landed where place {0}) "
+    of_some += f"select * from ({query.replace('{', '{{').replace('}', '}}')}\n)"
+    parts = [(1, len(connection.table("landed")))]
+    while parts:
+        first, last = parts.pop()
+        part = of_some.format(f"between {first} and {last}")
+        try:
+            connection.execute(f"create or replace temp table tried as {part}")
+        except _BAD_VALUE:
+            middle = (first + last) // 2
+            if first == last:
+                connection.execute("insert into failing values (?)", [first])
+            else:
+                parts += [(first, middle), (middle + 1, last)]
+    connection.execute(
+        """
+        insert into rejected
+        select landing_file, line_number, 'a value in it is out of range', null, null
+        from landed where place in (from failing)
+        """
+    )
+    return of_some.format("not in (from failing)")
+
+
 def land_json(connection: duckdb.DuckDBPyConnection, source: Source, paths: list[Path]) -> None:
     """Let DuckDB read JSON lines by itself. Any fault in them is an error once it is queried."""
     # DuckDB lets a line be twice as long as the size that it is told.
     columns = {name: duckdb_type(inner) for name, inner in source.structure.items()}
+    # A record without the fields by which the source is known may be of another kind.
+    is_marked = " and ".join(
+        f"case when records.\"{name}\" is null then error('no {name}') else true end"
+        for name in source.marks
+    )
     listed = ", ".join(f"'{quoted(without_wildcards(path))}'" for path in paths)
     connection.execute(
         f"""
@@ -80,6 +125,7 @@ def land_json(connection: duckdb.DuckDBPyConnection, source: Source, paths: list
             maximum_object_size = {LONGEST_LINE_BYTES // 2}
         ) as records
         inner join files on records.filename = files.path
+        where {is_marked}
         """
     )
 
@@ -125,6 +171,8 @@ def land_lines(
         connection.execute("delete from lines where landing_file = ?", [name])
         connection.execute("delete from files where landing_file = ?", [name])
 
+    # What is not read may stand twice, as DuckDB takes it by itself.
+    read = f"({', '.join(repr(name) for name in source.structure)})"
     # Of a line that is no record only the names of known fields are kept: the rest of it may be
     # anybody's prompt.
     connection.execute(
@@ -132,7 +180,8 @@ def land_lines(
         update lines set problem = case
             when not json_valid(line) then 'the line is not JSON'
             when json_type(line) <> 'OBJECT' then 'the line is not a JSON object'
-            when len(json_keys(line)) > len(list_distinct(json_keys(line)))
+            when len(list_filter(json_keys(line), lambda name: name in {read}))
+                > len(list_distinct(list_filter(json_keys(line), lambda name: name in {read})))
                 then 'a field stands twice in the line'
         end where problem is null;
 

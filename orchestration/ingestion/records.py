@@ -52,13 +52,15 @@ def _json_lines(stream: BinaryIO) -> Iterator[Record]:
                 yield from _json_objects(stream, line, number)
                 return
             if line.rstrip().endswith((b"{", b"[", b",")):
-                # Of one object a line the next would begin with another.
-                begins = stream.readline(LONGEST_LINE_BYTES)
+                # Of one object a line the next, if it is not blank, would begin with another.
+                between, begins = b"", stream.readline(LONGEST_LINE_BYTES)
+                while begins and not begins.strip():
+                    between, begins = between + begins, stream.readline(LONGEST_LINE_BYTES)
                 if not begins.startswith(b"{"):
-                    yield from _json_objects(stream, line + begins, number)
+                    yield from _json_objects(stream, line + between + begins, number)
                     return
                 yield from _json_line(line, number)
-                number += 1
+                number += 1 + between.count(b"\n")
                 line = begins
         if len(line) > LONGEST_LINE_BYTES:
             while line and not line.endswith(b"\n"):
@@ -70,7 +72,8 @@ def _json_lines(stream: BinaryIO) -> Iterator[Record]:
 
 def _json_line(line: bytes, number: int) -> Iterator[Record]:
     try:
-        text = line.decode().strip()
+        # A comma may follow, as in an array.
+        text = line.decode().strip().removesuffix(",").strip()
     except UnicodeDecodeError:
         yield number, None, "the line is not UTF-8 text"
     else:

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.files import quoted, replacing, without_wildcards
+from orchestration.digests import replacing_listed
+from orchestration.files import quoted, without_wildcards
 from orchestration.ingestion import new_files
+from orchestration.ingestion.damage import digests_of, refuse_damage
 from orchestration.ingestion.landed_file import LandingFile
 from orchestration.ingestion.landing import is_here, landing_storage, list_landed_files
 from orchestration.ingestion.litellm_database import take_in
@@ -43,11 +45,14 @@ def erase(settings: Settings, user_id: str, names: dict[str, str], clean: Clean)
     the numbers of files rewritten and of landed files removed.
 
     Raises:
-        UserError: what had landed could not be taken in; then nothing was removed.
+        UserError: what had landed could not be taken in, or a file in raw/ or archive/ is damaged;
+            then nothing was removed.
     """
     # What is not in raw/ yet would be lost with the landed file, or come back by night.
     for source in SOURCES:
         take_in(settings, source)
+    # What is rewritten gets another digest: damage would not be found any more.
+    refuse_damage(settings)
     rewritten = sum(
         _rewrite(path, source, user_id)
         for source in SOURCES
@@ -136,5 +141,5 @@ def _clear_rejected(settings: Settings, user_id: str) -> None:
 
 
 def _replace(connection: duckdb.DuckDBPyConnection, path: Path, query: str) -> None:
-    with replacing(path) as new:
+    with replacing_listed(path, digests_of(path)) as new:
         connection.execute(f"copy ({query}) to '{quoted(new)}' (format parquet, compression zstd)")

@@ -9,18 +9,25 @@ of an archived day counts nowhere.
 import json
 import shutil
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import duckdb
 
-from orchestration.files import move, quoted, replacing, sync, without_wildcards
+from orchestration.digests import digest_of, remove_listed, replacing_listed, write_list
+from orchestration.files import move, quoted, sync, without_wildcards
 from orchestration.ingestion import ledger
+from orchestration.ingestion.damage import digests_of, refuse_damage
 from orchestration.publication.build import published_build
 from orchestration.settings import Settings, UserError
 from orchestration.sources import SOURCES
-from orchestration.warehouse.archive import archived_through, is_archived
+from orchestration.warehouse.archive import (
+    archived_through,
+    digests_of_archive,
+    has_left_raw,
+    is_archived,
+)
 from orchestration.warehouse.file import put_aside_if_damaged, wait_for_warehouse
 from orchestration.warehouse.fingerprints import built_from, fingerprint
 
@@ -105,10 +112,14 @@ def _archive(settings: Settings, models: list[dict], after: date, through: date)
         # The one time zone that its days can be read in.
         zone = {"reporting_time_zone": settings.reporting_time_zone}
         (folder / "archive.json").write_text(json.dumps(zone))
+        target = settings.archive / str(through)
+        listed = digests_of_archive(target)
+        digests = {target / path.name: {digest_of(path)} for path in files.values()}
+        write_list(listed, digests, folder / listed.name)
         for path in folder.iterdir():
             sync(path)
         settings.archive.mkdir(exist_ok=True)
-        move(folder, settings.archive / str(through))
+        move(folder, target)
     except (OSError, duckdb.Error) as error:
         put_aside_if_damaged(settings)
         raise UserError(
@@ -146,16 +157,9 @@ def _compare(settings: Settings, files: dict[str, Path], after: date, through: d
 
 
 def _remove_archived(settings: Settings, through: date) -> None:
-    """Remove what raw/ has of archived days; again, if a crash left some of it.
-
-    Of the last archived day raw/ keeps its events for another night: one request may have been
-    reported on either side of midnight, and the other report must be known for the same request.
-    """
-    zone = ZoneInfo(settings.reporting_time_zone)
+    """Remove what raw/ has of archived days; again, if a crash left some of it."""
     for folder in settings.raw.glob("*/event_date=*"):
-        day = date.fromisoformat(folder.name.partition("=")[2])
-        end = datetime.combine(day, time.max, UTC).astimezone(zone).date()
-        if end < through:
+        if has_left_raw(settings, date.fromisoformat(folder.name.partition("=")[2]), through):
             shutil.rmtree(folder)
     _remove_read(settings)
     rejected = sorted(settings.raw.glob("rejected/*.parquet"))
@@ -167,11 +171,13 @@ def _remove_archived(settings: Settings, through: date) -> None:
             rows, past = connection.execute(count).fetchone()
             if not past:
                 continue
+            listed = digests_of(path)
             if past == rows:
-                path.unlink()
+                remove_listed(path, listed)
             else:
+                refuse_damage(settings, path)
                 kept = f"select * from {relation} where not {is_past}"
-                with replacing(path) as new:
+                with replacing_listed(path, listed) as new:
                     connection.execute(f"copy ({kept}) to '{quoted(new)}' (format parquet)")
 
 

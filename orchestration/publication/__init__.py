@@ -21,6 +21,7 @@ from time import sleep
 import duckdb
 
 from orchestration.files import sync
+from orchestration.ingestion import ledger
 from orchestration.lock import only_run
 from orchestration.publication.build import Build, published_build
 from orchestration.publication.comparison import compare
@@ -28,7 +29,7 @@ from orchestration.publication.data_docs import build_data_docs
 from orchestration.publication.mirror import FIXED_NAMES, mirror
 from orchestration.publication.tables import copy_tables, days_of
 from orchestration.settings import Settings, UserError
-from orchestration.warehouse.archive import archived_through
+from orchestration.warehouse.archive import archived_days, archived_through
 from orchestration.warehouse.file import put_aside_if_damaged
 from orchestration.warehouse.fingerprints import BuiltFrom
 
@@ -84,6 +85,8 @@ def publish(settings: Settings, models: list[dict], built: BuiltFrom) -> Build:
             built.models["fct_requests"],
             days_of(settings),
             str(archived_through(settings) or ""),
+            ledger.history(settings),
+            archived_days(settings),
         )
         build_page(
             target / "reports.duckdb",

@@ -13,7 +13,8 @@ class Build:
     """What build.json says of a published version.
 
     `tables` maps schema.table to rows, `days` each day to what its requests are made of, and `core`
-    identifies the code that made core.fct_requests.
+    identifies the code that made core.fct_requests. `history` is the ledger's, by load, and
+    `archived_days` those that folders of the archive end with: both only grow.
     """
 
     built_at: str
@@ -27,6 +28,8 @@ class Build:
     days: dict[str, str] = field(default_factory=dict)
     # The last day whose requests are past retention, if any is.
     archived_through: str = ""
+    history: dict[str, list] = field(default_factory=dict)
+    archived_days: list[str] = field(default_factory=list)
 
 
 def published_build(settings: Settings) -> Build | None:

@@ -13,19 +13,14 @@ from orchestration.settings import Settings
 from orchestration.warehouse.archive import archived_through
 
 # A request may move over midnight when another delivery of it lands, so the days next to a day with
-# new events may differ, too. Of all other days the tokens must not fall.
+# new events may differ, too. Of all other days, and of those with fewer events, the tokens must not
+# fall.
 DAYS_WITH_NEWS = """
     create temp table days_with_news as
     select unnest([usage_date - 1, usage_date, usage_date + 1]) as usage_date
-    from (
-        select usage_date, sum(events_received) as events
-        from now.technical.data_quality group by all
-    ) as now_counts
-    full join (
-        select usage_date, sum(events_received) as events
-        from before.technical.data_quality group by all
-    ) as before_counts using (usage_date)
-    where now_counts.events is distinct from before_counts.events
+    from now.technical.data_quality as now_counts
+    left join before.technical.data_quality as before_counts using (usage_date, source)
+    where now_counts.events_received > coalesce(before_counts.events_received, 0)
 """
 
 # Other code may count the same events otherwise: then only what has been taken in since is new. The

@@ -27,8 +27,12 @@ create or replace temp macro as_time(x) as coalesce(
     cast(try_cast(given(x) as timestamptz) as timestamp)
 );
 
--- 12 and 12.0 are whole numbers; that 12.5 is none bad_count says.
-create or replace temp macro as_count(x) as try_cast(given(x) as bigint);
+-- 12 and 12.0 are whole numbers; that 12.5 is none bad_count says. What is beyond any count is none
+-- either: sums of it would be beyond 64 bits, and end the load.
+create or replace temp macro as_count(x) as case
+    when try_cast(given(x) as bigint) between -1000000000000000 and 1000000000000000
+        then try_cast(given(x) as bigint)
+end;
 
 create or replace temp macro count_of(parts) as
     list_sum(list_transform(parts, lambda part: abs(coalesce(as_count(part), 0))));

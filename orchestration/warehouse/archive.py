@@ -1,6 +1,7 @@
 """What is in archive/: the sums of days whose requests are past retention.
 
     archive/<last day>/archive.json           how its days were cut
+    archive/<last day>/archive.sha256         the digests of its tables
     archive/<last day>/<model>.parquet        rows of the days up to that one that no folder before
                                               it holds, of each model with `meta: archive`
 
@@ -9,9 +10,11 @@ last one are closed: what raw/ has of them does not count, and no event of them 
 """
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime, time
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
+from orchestration.digests import ENDING
 from orchestration.files import quoted
 from orchestration.settings import Settings, UserError
 from orchestration.sources import Source
@@ -25,22 +28,44 @@ def archived_through(settings: Settings) -> date | None:
     Raises:
         UserError: the archive's days were cut in another time zone.
     """
-    folders = sorted(settings.archive.glob("*-*-*/archive.json"))
-    if not folders:
+    days = archived_days(settings)
+    if not days:
         return None
-    zone = json.loads(folders[-1].read_text())["reporting_time_zone"]
+    told = settings.archive / days[-1] / "archive.json"
+    zone = json.loads(told.read_text())["reporting_time_zone"]
     if zone != settings.reporting_time_zone:
         raise UserError(
             f"reporting_time_zone is {settings.reporting_time_zone}, and days past retention were "
             f"added up in {zone}: their requests are gone, so they cannot be cut anew. Set it back "
             "in dbt_project.yml or AI_USAGE_REPORTING_TIME_ZONE."
         )
-    return date.fromisoformat(folders[-1].parent.name)
+    return date.fromisoformat(days[-1])
+
+
+def archived_days(settings: Settings) -> list[str]:
+    """List the days that folders of the archive end with."""
+    return sorted(path.parent.name for path in settings.archive.glob("*-*-*/archive.json"))
 
 
 def archive_files(settings: Settings) -> list[Path]:
     """List the archive's tables."""
     return sorted(settings.archive.glob("*/*.parquet"))
+
+
+def digests_of_archive(folder: Path) -> Path:
+    """Return where the digests of a folder's tables are."""
+    return folder / f"archive{ENDING}"
+
+
+def has_left_raw(settings: Settings, event_date: date, through: date | None) -> bool:
+    """Whether raw/ has no events of a UTC day any more, if what is archived ends with a day.
+
+    Of that last day it keeps its events for another night: one request may have been reported on
+    either side of midnight, and the other report must be known for the same request.
+    """
+    end = datetime.combine(event_date, time.max, UTC)
+    zone = ZoneInfo(settings.reporting_time_zone)
+    return through is not None and end.astimezone(zone).date() < through
 
 
 def local_date(settings: Settings, timestamp: str) -> str:

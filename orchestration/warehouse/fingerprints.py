@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,12 +16,14 @@ class BuiltFrom:
     """What warehouse.duckdb was built from, without what is not built whole.
 
     `code` and `inputs` are fingerprints; `models` maps each core model that is built day by day, or
-    read by one that is, to its checksum.
+    read by one that is, to its checksum. `checked_on` is the day on which all that it is built from
+    was last held against its digests.
     """
 
     code: str | None = None
     models: dict[str, str] = field(default_factory=dict)
     inputs: str | None = None
+    checked_on: str | None = None
 
 
 def fingerprint(settings: Settings) -> str:
@@ -54,6 +57,12 @@ def built_from(settings: Settings) -> BuiltFrom:
         return BuiltFrom(**json.loads(_note(settings).read_text()))
     except (FileNotFoundError, TypeError):
         return BuiltFrom()
+
+
+def is_check_due(settings: Settings, today: date) -> bool:
+    """Whether raw/ and archive/ were last checked a week ago, or by a clock that was ahead."""
+    last = date.fromisoformat(built_from(settings).checked_on or "0001-01-01")
+    return not last <= today < last + timedelta(7)
 
 
 def note_built_from(settings: Settings, built: BuiltFrom) -> None:

@@ -7,6 +7,7 @@ only. A table at the end says so. The shorter test_crashes runs with every test.
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -293,22 +294,30 @@ def test_damaged_parquet_in_raw(evening: Job, clean: Job, tmp_path: Path, tally:
         if number % 2:
             file.write_bytes(whole)
         else:
-            load = job.home / f"raw/loads/{file.stem.split('_')[0]}.parquet"
-            assert f"Without one, delete {load}" in said, said
-            load.unlink()
+            (everything,) = re.findall("find .* -delete", said)
+            subprocess.run(everything, shell=True, check=True)  # noqa: S602
+            assert job.run(AI_USAGE_ACCEPT_CHANGES="1").returncode == 0
         tally.heals(job, clean)
 
 
-def test_lost_ledger(job: Job, evening: Job, clean: Job, tally: Tally) -> None:
-    """Events that no ledger names are not taken for what a crash left."""
-    tally.tried += 1
-    ledger = job.home / "raw/loads"
-    ledger.rename(job.home / "elsewhere")
-    tally.stops(job, f"The ledger {ledger} is empty")
-    tally.published(job, evening)
-    shutil.rmtree(ledger, ignore_errors=True)
-    (job.home / "elsewhere").rename(ledger)
-    tally.heals(job, clean)
+def test_lost_history(evening: Job, clean: Job, tmp_path: Path, tally: Tally) -> None:
+    """The ledger's entries are gone, or events, or all of raw/, and what had landed was cleared."""
+    for number, lost in enumerate(("loads/*.parquet", "loads", "gateway", "*")):
+        job = copy_of(evening, tmp_path / f"home{number}")
+        raw = job.home / "raw"
+        kept = Path(shutil.copytree(raw, tmp_path / f"raw{number}"))
+        taken_in = f"select landing_file from '{raw}/loads/*.parquet'"
+        for (name,) in duckdb.sql(taken_in).fetchall():
+            (job.home / "landing" / name).unlink()
+        for path in raw.glob(lost):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        tally.tried += 1
+        tally.stops(job, "is gone" if lost == "gateway" else "What was taken in before")
+        tally.published(job, evening)
+        # Put back as the message says; what the night took in meanwhile was in no backup.
+        shutil.rmtree(raw)
+        kept.rename(raw)
+        tally.heals(job, clean)
 
 
 def test_clock_set_back(job: Job, evening: Job, clean: Job, tally: Tally) -> None:

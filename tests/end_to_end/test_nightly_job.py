@@ -248,6 +248,38 @@ def test_second_run_changes_nothing(job: Job) -> None:
     assert digest(job.home / "warehouse.duckdb") == warehouse
 
 
+def test_once_a_week_all_of_raw_is_checked_though_nothing_is_new(job: Job) -> None:
+    (path, *_) = sorted((job.home / "raw").glob("gateway/*/*.parquet"))
+    whole, note = path.read_bytes(), job.home / "built_from.json"
+    path.write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
+    assert job.run().returncode == 0
+    noted = json.loads(note.read_text())
+    week = datetime.fromisoformat(noted["checked_on"]) - timedelta(7)
+    note.write_text(json.dumps(noted | {"checked_on": f"{week:%Y-%m-%d}"}))
+    published = job.state()
+    done = job.run()
+    assert done.returncode == 1
+    assert f"{path} is damaged: " in done.stdout
+    assert job.state() == published
+    path.write_bytes(whole)
+    assert job.run().returncode == 0
+    assert json.loads(note.read_text())["checked_on"] > f"{week:%Y-%m-%d}"
+
+
+def test_lost_history_stops_the_night(job: Job) -> None:
+    """The ledger's entries are gone, and what had landed was cleared: nothing is published."""
+    published = job.state()
+    shutil.rmtree(job.home / "landing")
+    for path in (job.home / "raw/loads").iterdir():
+        path.unlink()
+    raw = sorted((job.home / "raw").glob("*/event_date=*/*"))
+    done = job.run()
+    assert done.returncode == 1
+    assert "What was taken in before is not there any more:" in done.stdout
+    assert job.state() == published
+    assert sorted((job.home / "raw").glob("*/event_date=*/*")) == raw
+
+
 def test_unknown_time_zone(project: Path, tmp_path: Path) -> None:
     done = Job(project, tmp_path / "home").run(AI_USAGE_REPORTING_TIME_ZONE="Europe/Atlantis")
     assert done.returncode == 1

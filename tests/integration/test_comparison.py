@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -10,9 +11,13 @@ import duckdb
 import pytest
 from conftest import Warehouse
 
+from orchestration.ingestion import ingest
+from orchestration.ingestion.damage import refuse_damage
 from orchestration.publication import roll_back
 from orchestration.publication.build import published_build
+from orchestration.publication.history import refuse_lost_history
 from orchestration.settings import UserError
+from orchestration.sources import SOURCES
 from orchestration.warehouse.rebuild import mark_for_rebuild
 
 pytestmark = pytest.mark.slow
@@ -154,6 +159,82 @@ def test_a_source_that_falls_silent_is_a_warning(published: Warehouse) -> None:
     published.publish()
     [warning] = published_build(published.settings).warnings
     assert f"source gateway, last_date {last}, silent_days 6" in warning
+
+
+def test_fewer_events_are_no_news(published: Warehouse) -> None:
+    change(published, LOSE_TOKENS)
+    fewer = "update technical.data_quality set events_received = events_received - 1"
+    change(published, f"{fewer} where usage_date = current_date - 9")
+    with pytest.raises(UserError, match=f"usage_date {TODAY - timedelta(9)}, tokens_lost 10"):
+        published.publish()
+
+
+def test_lost_entries_of_the_ledger_are_told_and_accepted_on_a_word(
+    published: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is still in raw/ stays, though landing/ was cleared, and gets its entry again."""
+    refuse_lost_history(published.settings)
+    shutil.rmtree(published.landing)
+    (entry,) = published.raw.glob("loads/*.parquet")
+    entry.unlink()
+    before = {path for path in published.raw.rglob("*") if path.is_file()}
+    with pytest.raises(UserError) as said:
+        refuse_lost_history(published.settings)
+    assert f"the load {entry.stem} of " in str(said.value)
+    assert "600 events of 1 landed files: its entry" in str(said.value)
+    assert "of its events 60 files are still in raw/" in str(said.value)
+    assert "nothing has landed that the ledger does not know" in str(said.value)
+    assert {path for path in published.raw.rglob("*") if path.is_file()} == before
+
+    monkeypatch.setenv("AI_USAGE_ACCEPT_CHANGES", "1")
+    refuse_lost_history(published.settings)
+    refuse_damage(published.settings)
+    published.rebuild()
+    assert published.published("select count(*) from core.fct_requests") == [(600,)]
+    monkeypatch.delenv("AI_USAGE_ACCEPT_CHANGES")
+    refuse_lost_history(published.settings)
+    land_days(published, TODAY - timedelta(60), 60, 10, "sixty days")
+    assert published.ingest()["gateway"].files == 1  # of what size it was is not known any more
+
+
+def test_a_load_that_is_gone_is_told(published: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also after it was rolled back; and what nobody has lost is none: what was read again."""
+    shutil.copytree(published.raw, published.home / "backup")
+    land_days(published, TODAY - timedelta(2), 1, 5, "more")
+    published.ingest()
+    published.publish()
+    roll_back(published.settings)
+    refuse_lost_history(published.settings)
+    shutil.rmtree(published.raw)
+    (published.home / "backup").rename(published.raw)
+    with pytest.raises(UserError) as said:
+        refuse_lost_history(published.settings)
+    assert "5 events of 1 landed files: nothing of it is left in raw/" in str(said.value)
+    assert "raw/ is older than what is published" in str(said.value)
+    assert "1 files may be of these, such as gateway/more.jsonl" in str(said.value)
+    published.ingest()
+    monkeypatch.setenv("AI_USAGE_ACCEPT_CHANGES", "1")
+    refuse_lost_history(published.settings)
+    published.publish()
+    monkeypatch.delenv("AI_USAGE_ACCEPT_CHANGES")
+    refuse_lost_history(published.settings)
+
+    (source,) = (source for source in SOURCES if source.name == "gateway")
+    ingest(published.settings, replace(source, reading=source.reading + 1))
+    assert all(path.stem.endswith("-1") for path in published.raw.glob("loads/*.parquet"))
+    refuse_lost_history(published.settings)
+
+
+def test_an_archived_day_that_is_gone_is_told(published: Warehouse) -> None:
+    folder = published.home / "archive/2020-01-01"
+    folder.mkdir(parents=True)
+    zone = {"reporting_time_zone": "UTC"}
+    (folder / "archive.json").write_text(json.dumps(zone))
+    published.publish()
+    refuse_lost_history(published.settings)
+    shutil.rmtree(folder)
+    with pytest.raises(UserError, match="archive/2020-01-01 is gone"):
+        refuse_lost_history(published.settings)
 
 
 def test_roll_back(published: Warehouse) -> None:

@@ -21,7 +21,6 @@ from conftest import Warehouse
 
 from examples.simulator import simulate
 from orchestration.ingestion import ingest
-from orchestration.ingestion.damage import damaged_raw_files
 from orchestration.ingestion.expectations import judge_load
 from orchestration.ingestion.summary import Summary
 from orchestration.settings import UserError
@@ -926,42 +925,3 @@ def test_what_a_crash_left_is_removed_and_loaded_again(warehouse: Warehouse) -> 
     assert not half.exists()
     assert len(rejected(warehouse)) == 1
     assert len(list(warehouse.raw.glob("validations/*.json"))) == 2
-
-
-def test_a_ledger_that_is_gone_is_not_taken_for_a_crash(warehouse: Warehouse) -> None:
-    for name in ("a", "b"):
-        warehouse.write(f"gateway/{name}.jsonl", gateway(name))
-        warehouse.ingest()
-    shutil.move(warehouse.raw / "loads", warehouse.home / "elsewhere")
-    with pytest.raises(UserError, match="is empty, though there are events of 2 loads"):
-        warehouse.ingest()
-    shutil.move(warehouse.home / "elsewhere", warehouse.raw / "loads")
-    assert counts(warehouse.ingest()["gateway"]) == (0, 0, 0, 0)
-    assert keys(warehouse) == ["a", "b"]
-
-
-def test_what_is_said_of_damage_in_raw_is_true(warehouse: Warehouse) -> None:
-    """Which file, whether all that it was made of is still there, and what brings it back."""
-    landed = warehouse.write("gateway/a.jsonl", gateway("a"))
-    warehouse.ingest()
-    assert damaged_raw_files(warehouse.settings) == ""
-    (events,) = warehouse.raw.glob("gateway/*/*.parquet")
-    (load,) = warehouse.raw.glob("loads/*.parquet")
-    events.write_bytes(events.read_bytes()[:-8] + b"rubbish!")
-    landed.rename(warehouse.home / "elsewhere")
-    said = damaged_raw_files(warehouse.settings)
-    assert f"{events} is damaged: " in said
-    assert "first put back into landing/" in said
-    assert "1 of the 1 files that the load is made of, such as gateway/a.jsonl" in said
-    (warehouse.home / "elsewhere").rename(landed)
-    said = damaged_raw_files(warehouse.settings)
-    assert f"Without one, delete {load}: " in said
-    assert "which has all 1 files" in said
-    load.unlink()
-    assert counts(warehouse.ingest()["gateway"]) == (1, 1, 1, 0)
-    assert keys(warehouse) == ["a"]
-
-    (load,) = warehouse.raw.glob("loads/*.parquet")
-    load.write_bytes(b"rubbish")
-    with pytest.raises(UserError, match=f"(?s){load} is damaged: .*Which files those should be"):
-        warehouse.ingest()

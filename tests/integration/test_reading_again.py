@@ -13,6 +13,7 @@ from conftest import Warehouse
 from test_ingestion import CSV_LINE, HEADER, gateway, litellm, otel, rejected
 
 from orchestration.ingestion import ingest, ledger
+from orchestration.ingestion.damage import refuse_damage
 from orchestration.ingestion.loading import Load
 from orchestration.ingestion.loading_again import LoadAgain
 from orchestration.ingestion.summary import Summary
@@ -36,11 +37,12 @@ def rewrite(path: Path, select: str = "*", where: str = "true") -> None:
 
 
 def as_an_earlier_version_left_it(warehouse: Warehouse) -> None:
-    """Fewer columns in raw/, and a ledger that says nothing of how it was read."""
+    """Fewer columns in raw/, and a ledger that says nothing of how it was read, nor of digests."""
     for path in warehouse.raw.glob("gateway/*/*.parquet"):
         rewrite(path, f"* exclude ({', '.join(NEW)})")
     for path in warehouse.raw.glob("loads/*.parquet"):
         rewrite(path, "* exclude (reading, records_of_other_kinds)")
+        path.with_suffix(".sha256").unlink()
 
 
 def land(warehouse: Warehouse, name: str, *ids: str, **fields: object) -> Path:
@@ -96,7 +98,7 @@ def test_all_that_is_there_is_read_again_once(before: Warehouse) -> None:
         ("gateway/c.jsonl", 2, 2, 1, 1),
         ("gateway/d.jsonl", 2, 1, 1, 0),
     ]
-    assert len(list(before.raw.glob("loads/*"))) == 2
+    assert len(list(before.raw.glob("loads/*.parquet"))) == 2
     assert len(list(before.raw.glob("validations/*"))) == 2
     assert take_in(before).sentence() == "nothing new"
 
@@ -141,7 +143,7 @@ def test_what_comes_back_is_read_again(before: Warehouse) -> None:
     summary = take_in(before)
     assert (summary.files_again, summary.gone) == (1, 0)
     assert rows(before) == events("a1", "a2", "b1", "c1", "d1")
-    assert len(list(before.raw.glob("loads/*"))) == 2
+    assert len(list(before.raw.glob("loads/*.parquet"))) == 2
 
 
 def test_a_file_that_has_changed_is_a_new_one(before: Warehouse) -> None:
@@ -293,9 +295,10 @@ def test_killed_anywhere_it_is_made_good(
     take_in(before)
     assert rows(before) == events("a1", "a2", "c1", "d1", without="b1")
     assert rejected(before, "landing_file, reason") == [("gateway/c.jsonl", "model is missing")]
-    assert len(list(before.raw.glob("loads/*"))) == 2
+    assert len(list(before.raw.glob("loads/*.parquet"))) == 2
     assert len(list(before.raw.glob("validations/*"))) == 2
     assert not [p for p in (before.raw / ".loading").rglob("*") if p.is_file()]
+    refuse_damage(before.settings)
     assert take_in(before).sentence() == "nothing new"
 
 
