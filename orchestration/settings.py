@@ -5,6 +5,7 @@ import os
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -115,10 +116,26 @@ def _postgres_database(text: str) -> str:
     return text
 
 
+def _name_and_password(text: str) -> str:
+    name, _, password = text.partition(":")
+    if not name or len(password) < _SHORTEST_KEY:
+        raise ValueError
+    return text
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
 _WholeNumber = Annotated[int, BeforeValidator(_only_digits)]
 _Port = Annotated[_WholeNumber, Field(ge=1, le=65535)]
 # As spans name a server: without https://, and in letters that stay text in SQL.
 _Address = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:\[\]-]+:[0-9]{1,5}$")]
+# As a Host header has it.
+_HostName = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])$")]
 # A pattern stays text in SQL, and is one of several with commas between them.
 _Pattern = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f'\"]{1,256}$")]
 # As spans name their attributes, in letters that stay text in SQL.
@@ -237,6 +254,25 @@ class Settings(BaseSettings):
     page_port: Annotated[
         _Port, Setting(changes_tables=False, allowed="the number of a free port")
     ] = 8000
+    # By which both may be asked besides: anything else in a Host header is another site's trick.
+    host_names: Annotated[
+        list[_HostName],
+        BeforeValidator(_parts),
+        Setting(
+            changes_tables=False,
+            allowed="names such as reports.acme.example, without ports, several with commas "
+            "between them",
+        ),
+    ] = []
+    sign_in: Annotated[
+        SecretStr | None,
+        BeforeValidator(_name_and_password),
+        Setting(
+            changes_tables=False,
+            allowed=f"name:password, with a password of {_SHORTEST_KEY} characters or more",
+            is_shown=False,
+        ),
+    ] = None
     dagster_postgres_url: Annotated[
         SecretStr | None,
         BeforeValidator(_postgres_database),
@@ -380,6 +416,12 @@ class Settings(BaseSettings):
                     "AI_USAGE_LANDING_URL and AI_USAGE_PUBLISH_URL lie within each other. Set them "
                     "to two folders, such as s3://bucket/landing and s3://bucket/published."
                 )
+        if not self.sign_in and not _is_loopback(self.host):
+            wrong.append(
+                f"AI_USAGE_HOST is {self.host!r}, which others reach, so AI_USAGE_SIGN_IN must say "
+                "what they sign in with: name:password, with a password of "
+                f"{_SHORTEST_KEY} characters or more."
+            )
         if self.alert_mail_to and not self.smtp_url:
             wrong.append(
                 "AI_USAGE_ALERT_MAIL_TO is set, so AI_USAGE_SMTP_URL must name the mail server: "

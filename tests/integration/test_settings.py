@@ -141,6 +141,9 @@ WRONG_AND_MAYBE_SECRET = [
     ("dagster_postgres_url", "postgresql://user: %secret-word@host/database"),
     ("alert_webhook_url", "hooks.example/secret-word"),
     ("alert_webhook_url", "http://[secret-word"),
+    ("sign_in", "a secret-word without a name"),
+    ("sign_in", ":a secret-word of some length"),
+    ("sign_in", "admin:secret-word"),
     ("smtp_url", "secret-word@mail.example:25"),
     ("smtp_url", "smtp://user:secret-word@mail.example:port"),
 ]
@@ -160,6 +163,14 @@ def test_a_wrong_setting_of_the_environment_is_named(
     # What caused it is kept by Dagster, and would tell it.
     assert "secret-word" not in said
     assert stopped.value.__cause__ is stopped.value.__context__ is None
+
+
+@pytest.mark.parametrize("name", ["*", "*.example", "a b", "http://a.example", "a.example:80"])
+def test_a_host_name_is_a_name(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("AI_USAGE_HOST_NAMES", f"reports.acme.example,{name}")
+    with pytest.raises(UserError) as stopped:
+        read_settings()
+    assert str(stopped.value).startswith(f"AI_USAGE_HOST_NAMES has {name!r}. Set it in")
 
 
 def test_all_that_is_wrong_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,6 +233,7 @@ def test_secrets_show_nowhere_and_are_taken_as_they_are(monkeypatch: pytest.Monk
         "litellm_database_url": "postgresql://user:secret-word@host/database",
         "alert_webhook_url": "https://hooks.example/secret-word",
         "smtp_url": "smtps://user:secret-word@mail.example:465",
+        "sign_in": "admin: a secret-word of some length ",
     }
     for name, value in secrets.items():
         monkeypatch.setenv(variable(name), value)
