@@ -39,7 +39,10 @@ def main(arguments: list[str] | None = None) -> int:
             from orchestration.publication import roll_back
 
             build = roll_back(settings)
-            console.print(f"What was published {build.built_at} is published again.")
+            console.print(
+                f"What was published {build.built_at} is published again. Mend what was wrong: the "
+                "next night publishes anew."
+            )
         elif asked.command == "forget":
             from orchestration.operations.forget import forget
 
