@@ -1,8 +1,10 @@
 """Where things are, and what the organisation has set: the one place that reads the environment."""
 
 import hashlib
+import locale
 import os
 import re
+import sys
 from dataclasses import dataclass
 from difflib import get_close_matches
 from ipaddress import ip_address
@@ -36,10 +38,17 @@ _PREFIX = "AI_USAGE_"
 _SHORTEST_KEY = 16
 
 # Nobody is told what an organisation does with its warehouse.
-os.environ.setdefault("DO_NOT_TRACK", "1")
-os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
-os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
-os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+_PRIVATE = {
+    "DO_NOT_TRACK": "1",
+    "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    "DAGSTER_DISABLE_TELEMETRY": "1",
+    "GX_ANALYTICS_ENABLED": "false",
+}
+os.environ.update(_PRIVATE)
+# Variables that steer the libraries beneath, set for another project of the user's: DBT_TARGET,
+# DBT_FULL_REFRESH, DAGSTER_HOME.
+_STEERING = ("DBT_", "DAGSTER_", "GX_")
+_STEERING_PYTHON = ("PYTHONDEVMODE", "PYTHONIOENCODING", "PYTHONOPTIMIZE", "PYTHONWARNINGS")
 
 
 class UserError(Exception):
@@ -85,7 +94,10 @@ def _time_zone(name: str) -> str:
 
 
 def _folder(path: Path) -> Path:
-    return path.expanduser().resolve()
+    try:
+        return path.expanduser().resolve()
+    except RuntimeError:  # ~ of nobody
+        raise ValueError from None
 
 
 def _server(text: str, *schemes: str) -> str:
@@ -402,6 +414,15 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _fit_together(self) -> "Settings":
         wrong = []
+        # DuckDB, dbt and Dagster read patterns and addresses in their paths.
+        if re.search(r"[*?#\[]|%[0-9A-Fa-f]{2}", str(self.home)):
+            wrong.append(
+                f"AI_USAGE_HOME is {str(self.home)!r}. Set it in the environment to a folder "
+                "without *, ?, #, [ and codes like %41 in its path."
+            )
+        # dbt has DuckDB copy the seeds from there as it stands.
+        if re.search(r"[*?'\[]", str(PROJECT)):
+            wrong.append(f"The project lies in {PROJECT}. Move it to where no *, ?, [ or ' is.")
         key = self.hiding_key.get_secret_value() if self.hiding_key else ""
         if self.hide_users and len(key) < _SHORTEST_KEY:
             wrong.append(
@@ -432,6 +453,22 @@ class Settings(BaseSettings):
         return self
 
 
+def leave_out_the_users(command: list[str]) -> None:
+    """Leave out of the environment what is not meant for this program but would steer it.
+
+    Python reads its own share when it begins: where that is wrong, as is an encoding of files and
+    their names other than UTF-8, `command` takes this program's place.
+    """
+    for name in list(os.environ):
+        if name.startswith(_STEERING) and name not in _PRIVATE:
+            del os.environ[name]
+    steered = [name for name in _STEERING_PYTHON if os.environ.pop(name, None)]
+    encodings = {sys.getfilesystemencoding().lower(), locale.getpreferredencoding(False).lower()}
+    if steered or (encodings != {"utf-8"} and os.environ.get("PYTHONUTF8") != "1"):
+        os.environ["PYTHONUTF8"] = "1"
+        os.execv(sys.executable, [sys.executable, *command])  # noqa: S606
+
+
 def load_settings() -> Settings:
     """Read the settings, make the folders under AI_USAGE_HOME, and tell dbt where these are.
 
@@ -445,7 +482,8 @@ def load_settings() -> Settings:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(_unwritable(home, error.strerror)) from None
-        if not os.access(folder, os.W_OK):
+        # What lands may be somebody else's, to be read alone.
+        if folder != settings.landing and not os.access(folder, os.W_OK):
             raise UserError(_unwritable(folder, "no permission to write"))
     os.environ[variable("home")] = str(home)
     return settings

@@ -332,6 +332,31 @@ def test_the_table_in_the_docs_has_all_settings() -> None:
     assert listed == [(name.upper(), default(name)) for name in Settings.model_fields]
 
 
+@pytest.mark.parametrize("name", ["data [1]", "data*", "what?", "no#1", "100%41", "~nobody-at-all"])
+def test_a_home_in_whose_name_others_read_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """DuckDB would find no files in it, and Dagster neither its own nor what we tell it."""
+    path = name if name.startswith("~") else str(tmp_path / name)
+    monkeypatch.setenv("AI_USAGE_HOME", path)
+    with pytest.raises(UserError) as error:
+        load_settings()
+    assert str(error.value).startswith(f"AI_USAGE_HOME is {path!r}. Set it in the environment to a")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["it's", "project [1]"])
+def test_a_checkout_that_dbt_cannot_read_is_named(
+    variables: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / name).mkdir()
+    monkeypatch.setattr(settings, "PROJECT", tmp_path / name)
+    save(variables)
+    with pytest.raises(UserError) as error:
+        read_settings()
+    assert str(error.value).startswith(f"The project lies in {tmp_path / name}. Move it to")
+
+
 @pytest.mark.parametrize("in_the_way", ["home", "home/landing", "home/raw", "home/published"])
 def test_a_home_that_cannot_be_written_in_is_named(
     warehouse: Warehouse, tmp_path: Path, in_the_way: str
