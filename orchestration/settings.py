@@ -456,12 +456,18 @@ class Settings(BaseSettings):
 def leave_out_the_users(command: list[str]) -> None:
     """Leave out of the environment what is not meant for this program but would steer it.
 
+    Who has no home is given one, where nothing is.
+
     Python reads its own share when it begins: where that is wrong, as is an encoding of files and
     their names other than UTF-8, `command` takes this program's place.
     """
     for name in list(os.environ):
         if name.startswith(_STEERING) and name not in _PRIVATE:
             del os.environ[name]
+    try:
+        Path.home()
+    except RuntimeError:  # a container's user has none, and libraries end for want of one
+        os.environ["HOME"] = "/nonexistent"
     steered = [name for name in _STEERING_PYTHON if os.environ.pop(name, None)]
     encodings = {sys.getfilesystemencoding().lower(), locale.getpreferredencoding(False).lower()}
     if steered or (encodings != {"utf-8"} and os.environ.get("PYTHONUTF8") != "1"):

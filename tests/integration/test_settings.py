@@ -332,6 +332,16 @@ def test_the_table_in_the_docs_has_all_settings() -> None:
     assert listed == [(name.upper(), default(name)) for name in Settings.model_fields]
 
 
+def test_who_has_no_home_is_given_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(_: int) -> None:
+        raise KeyError
+
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    monkeypatch.setattr(os, "environ", {"DBT_TARGET": "prod", "AI_USAGE_HOME": "/srv"})
+    settings.leave_out_the_users(["not begun anew"])
+    assert os.environ == {"AI_USAGE_HOME": "/srv", "HOME": "/nonexistent"}
+
+
 @pytest.mark.parametrize("name", ["data [1]", "data*", "what?", "no#1", "100%41", "~nobody-at-all"])
 def test_a_home_in_whose_name_others_read_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
