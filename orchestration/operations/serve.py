@@ -47,8 +47,9 @@ def serve(settings: Settings) -> None:
     with ExitStack() as stack:
         sockets = {name: stack.enter_context(_listening(settings, name)) for name in _SERVERS}
         prepare_dagster(settings)
-        daemon = stack.enter_context(_daemon())
         apps = (_page(settings), stack.enter_context(_dagster()))
+        # Once the files of a new history are there: both at once would write in them twice.
+        daemon = stack.enter_context(_daemon())
         threads = [
             stack.enter_context(_served(guarded(app, settings), sockets[name]))
             for name, app in zip(_SERVERS, apps, strict=True)
