@@ -76,10 +76,10 @@ def _listening(settings: Settings, port: str) -> socket.socket:
         family, *_, address = socket.getaddrinfo(settings.host, number, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family)
     except OSError as error:
+        why = error.strerror.partition(" (")[0]
         raise UserError(
-            f"{_SERVERS[port]} cannot be served at {in_urls(settings.host)}:{number}: "
-            f"{error.strerror}. Set {variable('host')} and {variable(port)} to an address that is "
-            "free."
+            f"{_SERVERS[port]} cannot be served at {in_urls(settings.host)}:{number}: {why}. Set "
+            f"{variable('host')} and {variable(port)} to an address that is free."
         ) from None
 
 
