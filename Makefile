@@ -1,7 +1,9 @@
 # What needs doing, in the order in which a person meets it. `make` alone lists it.
 BIN := .venv/bin
-# What Python compiles is kept in .venv: else each process compiles anew, for ten seconds.
-unexport PYTHONDONTWRITEBYTECODE
+# What the user's environment tells Python (another project's PYTHONPATH, PYTHONSAFEPATH) is not for
+# the one in .venv. Without PYTHONDONTWRITEBYTECODE what it compiles is kept there: else each process
+# compiles anew, for ten seconds.
+unexport $(filter PYTHON%,$(filter-out PYTHON,$(.VARIABLES)))
 
 RUNNING := .venv/running
 TESTING := .venv/testing

@@ -1,10 +1,15 @@
 """`python -m orchestration`: what a person does by hand. Without a command it runs the night."""
 
 import argparse
+import contextlib
+import multiprocessing.util
+import os
+import signal
 import sys
+from types import FrameType
 
 from orchestration.console import console
-from orchestration.settings import UserError, load_settings
+from orchestration.settings import UserError, leave_out_the_users, load_settings
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,7 +44,10 @@ def main(arguments: list[str] | None = None) -> int:
             from orchestration.publication import roll_back
 
             build = roll_back(settings)
-            console.print(f"What was published {build.built_at} is published again.")
+            console.print(
+                f"What was published {build.built_at} is published again. Mend what was wrong: the "
+                "next night publishes anew."
+            )
         elif asked.command == "forget":
             from orchestration.operations.forget import forget
 
@@ -62,5 +70,22 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _stop(number: int, _: FrameType | None) -> None:
+    """End at once, as whatever ends a run may: none of its steps leaves half of anything."""
+    console.show_cursor()
+    console.print(
+        f"\nStopped: {signal.Signals(number).name} has ended this. What was published before still "
+        "stands, and nothing is lost: say it again, and it is done from where this one was.",
+        style="red",
+    )
+    with contextlib.suppress(Exception):
+        # Else multiprocessing, of which dbt has its locks, warns that they were left.
+        multiprocessing.util._run_finalizers(0)
+    os._exit(1)
+
+
 if __name__ == "__main__":
+    leave_out_the_users(["-m", "orchestration", *sys.argv[1:]])
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signal_number, _stop)
     sys.exit(main())

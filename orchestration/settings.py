@@ -1,10 +1,13 @@
 """Where things are, and what the organisation has set: the one place that reads the environment."""
 
 import hashlib
+import locale
 import os
 import re
+import sys
 from dataclasses import dataclass
 from difflib import get_close_matches
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -35,10 +38,17 @@ _PREFIX = "AI_USAGE_"
 _SHORTEST_KEY = 16
 
 # Nobody is told what an organisation does with its warehouse.
-os.environ.setdefault("DO_NOT_TRACK", "1")
-os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
-os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
-os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+_PRIVATE = {
+    "DO_NOT_TRACK": "1",
+    "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    "DAGSTER_DISABLE_TELEMETRY": "1",
+    "GX_ANALYTICS_ENABLED": "false",
+}
+os.environ.update(_PRIVATE)
+# Variables that steer the libraries beneath, set for another project of the user's: DBT_TARGET,
+# DBT_FULL_REFRESH, DAGSTER_HOME.
+_STEERING = ("DBT_", "DAGSTER_", "GX_")
+_STEERING_PYTHON = ("PYTHONDEVMODE", "PYTHONIOENCODING", "PYTHONOPTIMIZE", "PYTHONWARNINGS")
 
 
 class UserError(Exception):
@@ -84,7 +94,10 @@ def _time_zone(name: str) -> str:
 
 
 def _folder(path: Path) -> Path:
-    return path.expanduser().resolve()
+    try:
+        return path.expanduser().resolve()
+    except RuntimeError:  # ~ of nobody
+        raise ValueError from None
 
 
 def _server(text: str, *schemes: str) -> str:
@@ -115,10 +128,26 @@ def _postgres_database(text: str) -> str:
     return text
 
 
+def _name_and_password(text: str) -> str:
+    name, _, password = text.partition(":")
+    if not name or len(password) < _SHORTEST_KEY:
+        raise ValueError
+    return text
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
 _WholeNumber = Annotated[int, BeforeValidator(_only_digits)]
 _Port = Annotated[_WholeNumber, Field(ge=1, le=65535)]
 # As spans name a server: without https://, and in letters that stay text in SQL.
 _Address = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:\[\]-]+:[0-9]{1,5}$")]
+# As a Host header has it.
+_HostName = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])$")]
 # A pattern stays text in SQL, and is one of several with commas between them.
 _Pattern = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f'\"]{1,256}$")]
 # As spans name their attributes, in letters that stay text in SQL.
@@ -237,6 +266,25 @@ class Settings(BaseSettings):
     page_port: Annotated[
         _Port, Setting(changes_tables=False, allowed="the number of a free port")
     ] = 8000
+    # By which both may be asked besides: anything else in a Host header is another site's trick.
+    host_names: Annotated[
+        list[_HostName],
+        BeforeValidator(_parts),
+        Setting(
+            changes_tables=False,
+            allowed="names such as reports.acme.example, without ports, several with commas "
+            "between them",
+        ),
+    ] = []
+    sign_in: Annotated[
+        SecretStr | None,
+        BeforeValidator(_name_and_password),
+        Setting(
+            changes_tables=False,
+            allowed=f"name:password, with a password of {_SHORTEST_KEY} characters or more",
+            is_shown=False,
+        ),
+    ] = None
     dagster_postgres_url: Annotated[
         SecretStr | None,
         BeforeValidator(_postgres_database),
@@ -366,6 +414,15 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _fit_together(self) -> "Settings":
         wrong = []
+        # DuckDB, dbt and Dagster read patterns and addresses in their paths.
+        if re.search(r"[*?#\[]|%[0-9A-Fa-f]{2}", str(self.home)):
+            wrong.append(
+                f"AI_USAGE_HOME is {str(self.home)!r}. Set it in the environment to a folder "
+                "without *, ?, #, [ and codes like %41 in its path."
+            )
+        # dbt has DuckDB copy the seeds from there as it stands.
+        if re.search(r"[*?'\[]", str(PROJECT)):
+            wrong.append(f"The project lies in {PROJECT}. Move it to where no *, ?, [ or ' is.")
         key = self.hiding_key.get_secret_value() if self.hiding_key else ""
         if self.hide_users and len(key) < _SHORTEST_KEY:
             wrong.append(
@@ -380,6 +437,12 @@ class Settings(BaseSettings):
                     "AI_USAGE_LANDING_URL and AI_USAGE_PUBLISH_URL lie within each other. Set them "
                     "to two folders, such as s3://bucket/landing and s3://bucket/published."
                 )
+        if not self.sign_in and not _is_loopback(self.host):
+            wrong.append(
+                f"AI_USAGE_HOST is {self.host!r}, which others reach, so AI_USAGE_SIGN_IN must say "
+                "what they sign in with: name:password, with a password of "
+                f"{_SHORTEST_KEY} characters or more."
+            )
         if self.alert_mail_to and not self.smtp_url:
             wrong.append(
                 "AI_USAGE_ALERT_MAIL_TO is set, so AI_USAGE_SMTP_URL must name the mail server: "
@@ -388,6 +451,28 @@ class Settings(BaseSettings):
         if wrong:
             raise ValueError("\n".join(wrong))
         return self
+
+
+def leave_out_the_users(command: list[str]) -> None:
+    """Leave out of the environment what is not meant for this program but would steer it.
+
+    Who has no home is given one, where nothing is.
+
+    Python reads its own share when it begins: where that is wrong, as is an encoding of files and
+    their names other than UTF-8, `command` takes this program's place.
+    """
+    for name in list(os.environ):
+        if name.startswith(_STEERING) and name not in _PRIVATE:
+            del os.environ[name]
+    try:
+        Path.home()
+    except RuntimeError:  # a container's user has none, and libraries end for want of one
+        os.environ["HOME"] = "/nonexistent"
+    steered = [name for name in _STEERING_PYTHON if os.environ.pop(name, None)]
+    encodings = {sys.getfilesystemencoding().lower(), locale.getpreferredencoding(False).lower()}
+    if steered or (encodings != {"utf-8"} and os.environ.get("PYTHONUTF8") != "1"):
+        os.environ["PYTHONUTF8"] = "1"
+        os.execv(sys.executable, [sys.executable, *command])  # noqa: S606
 
 
 def load_settings() -> Settings:
@@ -403,7 +488,8 @@ def load_settings() -> Settings:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(_unwritable(home, error.strerror)) from None
-        if not os.access(folder, os.W_OK):
+        # What lands may be somebody else's, to be read alone.
+        if folder != settings.landing and not os.access(folder, os.W_OK):
             raise UserError(_unwritable(folder, "no permission to write"))
     os.environ[variable("home")] = str(home)
     return settings

@@ -16,6 +16,7 @@ from typing import BinaryIO
 from backports import zstd
 
 from orchestration.files import UnreadableFileError
+from orchestration.settings import UserError
 from orchestration.sources import Source
 
 LONGEST_LINE_BYTES = 64 * 1024 * 1024
@@ -59,9 +60,12 @@ def list_files(landing: Path, source: Source) -> tuple[list[LandingFile], list[s
     """List a source's landed files, oldest first, and the names of files of an unknown kind.
 
     Hidden files and those that end in .tmp or .part are still being written, and left out.
+
+    Raises:
+        UserError: a folder cannot be looked into.
     """
     files, ignored = [], []
-    for folder, folders, names in os.walk(landing / source.name):
+    for folder, folders, names in os.walk(landing / source.name, onerror=_refuse_unless_gone):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
             path = Path(folder, name)
@@ -75,6 +79,14 @@ def list_files(landing: Path, source: Source) -> tuple[list[LandingFile], list[s
             modified_at = datetime.fromtimestamp(status.st_mtime, UTC)
             files.append(LandingFile(path, relative, kind, status.st_size, modified_at))
     return sorted(files, key=lambda file: (file.modified_at, file.name)), sorted(ignored)
+
+
+def _refuse_unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise UserError(
+            f"{error.filename} cannot be looked into: {error.strerror}. What is in it is not taken "
+            "in. Allow it to whom this runs as, and run again."
+        ) from None
 
 
 def is_being_written(path: PurePath) -> bool:

@@ -6,7 +6,9 @@ import os
 import shutil
 import sqlite3
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -71,8 +73,10 @@ def _fill_from_examples_if_empty(settings: Settings) -> None:
                 f"landing/ was empty: put in 90 days of an invented organisation, "
                 f"{totals['requests']:,} requests of {totals['users']} users"
             )
-    for source in SOURCES:
-        (settings.landing / source.name).mkdir(exist_ok=True)
+    # Where that is not allowed nobody but who may write there has need of them.
+    with contextlib.suppress(PermissionError):
+        for source in SOURCES:
+            (settings.landing / source.name).mkdir(exist_ok=True)
 
 
 def run_job(settings: Settings, config: dict | None = None) -> None:
@@ -95,9 +99,12 @@ def run_job(settings: Settings, config: dict | None = None) -> None:
             Path(os.devnull).open("w") as nowhere,
             contextlib.redirect_stdout(nowhere),
             history_open(settings, run_id := str(uuid4())),
+            # In the main thread Dagster would answer signals itself, with tracebacks.
+            ThreadPoolExecutor(1) as thread,
         ):
             job = defs.resolve_job_def("nightly_rebuild")
-            job.execute_in_process(instance=instance, run_config=config, run_id=run_id)
+            run_once = partial(job.execute_in_process, run_config=config, run_id=run_id)
+            thread.submit(run_once, instance=instance).result()
     except Exception as error:
         # Dagster calls the job's failure hook only where it does not raise.
         plain = _plain(settings, error)

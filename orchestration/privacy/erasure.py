@@ -19,6 +19,7 @@ from orchestration.ingestion.landing import is_here, landing_storage, list_lande
 from orchestration.ingestion.litellm_database import take_in
 from orchestration.privacy.archive_without import query_renamed
 from orchestration.privacy.searching import Clean, files_that_name, objects_that_name
+from orchestration.publication import remove_left_behind
 from orchestration.settings import Settings
 from orchestration.sources import SOURCES, Source
 from orchestration.warehouse.archive import archive_files
@@ -67,11 +68,9 @@ def erase(settings: Settings, user_id: str, names: dict[str, str], clean: Clean)
 
 
 def erase_history(settings: Settings, names: Iterable[str]) -> None:
-    """Remove the version published before, and the history of runs if it names them."""
-    previous = settings.published / "previous"
-    if previous.exists() and previous.resolve() != (settings.published / "current").resolve():
-        shutil.rmtree(previous.resolve())
-    previous.unlink(missing_ok=True)
+    """Remove the versions published before, and the history of runs if it names them."""
+    (settings.published / "previous").unlink(missing_ok=True)
+    remove_left_behind(settings)
     # The history of runs may hold rows that failed a test.
     for folder in (settings.home / "dagster", settings.home / "dbt"):
         if any(files_that_name(folder, *names)):

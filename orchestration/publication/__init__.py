@@ -9,7 +9,7 @@
 mirror.py copies it to object storage.
 
 One link is swapped, so tables and files of different nights are never seen beside each other, and
-whoever has the version before open keeps it.
+whoever has the version before open keeps it: until it is opened again, it shows the old one.
 """
 
 import json
@@ -97,6 +97,8 @@ def publish(settings: Settings, models: list[dict], built: BuiltFrom) -> Build:
             build.reporting_time_zone,
         )
         build_data_docs(target / "data_docs", settings.raw / "validations", judged, build.built_at)
+        # A BI tool that opens it to write would lock all others out.
+        (target / "reports.duckdb").chmod(0o444)
         (target / "build.json").write_text(json.dumps(build.__dict__, indent=1))
         for path in (versions, target, *target.rglob("*")):
             sync(path)
@@ -124,20 +126,28 @@ def publish(settings: Settings, models: list[dict], built: BuiltFrom) -> Build:
     replaced = current.resolve()
     # Last, since with it the version is published, and no later run will mend what is missing.
     _point(current, target.relative_to(settings.published))
-    kept = {link.resolve() for link in (current, previous) if link.exists()}
-    if before and replaced not in kept:
+    if before and not (previous.exists() and previous.resolve() == replaced):
         # Whoever opens it now, as DuckDB does, may have followed the link just before.
         sleep(_OPENING_S)
-    for old in versions.iterdir():
-        if old.resolve() not in kept:
-            shutil.rmtree(old)
+    remove_left_behind(settings)
     return build
 
 
-def roll_back(settings: Settings) -> Build:
-    """Make the version before the current one again, at once; the one that was goes to `previous`.
+def remove_left_behind(settings: Settings) -> None:
+    """Remove the versions that neither `current` nor `previous` leads to."""
+    links = (settings.published / "current", settings.published / "previous")
+    kept = {link.resolve() for link in links if link.exists()}
+    for version in (settings.published / "versions").iterdir():
+        if version.resolve() not in kept:
+            shutil.rmtree(version)
 
-    The next night publishes anew: what was wrong should be put right before.
+
+def roll_back(settings: Settings) -> Build:
+    """Make the version before the current one again, at once.
+
+    The one that was is not published any more: nothing leads to it, so that saying this again never
+    brings it back, and the next version removes its folder, which readers may have open. The next
+    night publishes anew: what was wrong should be put right before.
 
     Raises:
         UserError: there is no version before, a run is at work, or object storage, where the
@@ -145,13 +155,19 @@ def roll_back(settings: Settings) -> Build:
     """
     current, previous = settings.published / "current", settings.published / "previous"
     with only_run(settings):
-        if not (previous / "build.json").exists():
-            raise UserError(f"There is no version before the one in {settings.published}.")
-        wrong, right = current.readlink(), previous.readlink()
+        # They are one where a crash came between the two steps of this, or of a publication.
+        if not (previous / "build.json").exists() or previous.resolve() == current.resolve():
+            build = published_build(settings)
+            of_when = f" the one of {build.built_at}, which is published" if build else ""
+            raise UserError(
+                f"There is no version before{of_when} in {settings.published}. The next is that of "
+                "the next night, or of `make run`."
+            )
         # First what can fail. Said again, this is done again.
-        mirror(settings, previous.resolve(), current.resolve())
-        _point(current, right)
-        _point(previous, wrong)
+        mirror(settings, previous.resolve(), None)
+        _point(current, previous.readlink())
+        previous.unlink()
+        sync(settings.published)
     return published_build(settings)
 
 

@@ -154,6 +154,7 @@ def compare(
         UserError: something is lost that the version before had.
     """
     frames: dict[str, pd.DataFrame] = {}
+    warnings = []
     today = datetime.now(ZoneInfo(settings.reporting_time_zone)).date()
     with duckdb.connect() as connection:
         connection.execute(f"attach '{quoted(version / 'reports.duckdb')}' as now (read_only)")
@@ -162,6 +163,13 @@ def compare(
         if before:
             path = quoted(before.resolve() / "reports.duckdb")
             connection.execute(f"attach '{path}' as before (read_only)")
+            gone = _tables(connection, "before") - _tables(connection, "now")
+            if gone:
+                names = ", ".join(".".join(name) for name in sorted(gone))
+                warnings = [
+                    f"no longer published, since the project has no such model any more: {names}. "
+                    "Whoever reads it finds nothing there: tell them, or bring the model back."
+                ]
         frames["prices_apart"] = _first_seen(connection, PRICES_APART, before)
         frames["unknown_tiers"] = _first_seen(connection, UNKNOWN_TIERS, before)
         if before and not settings.accept_changes:
@@ -174,7 +182,14 @@ def compare(
                     connection.execute(DAYS_WITH_NEWS)
                 frames["lost_tokens"] = connection.execute(LOST_TOKENS).df()
                 frames["changed"] = connection.execute(CHANGED).df()
-    return judge_publication(frames)
+    judged_warnings, judged = judge_publication(frames)
+    return warnings + judged_warnings, judged
+
+
+def _tables(connection: duckdb.DuckDBPyConnection, version: str) -> set[tuple[str, str]]:
+    """Return the schema and name of each table of a version that is attached."""
+    query = "select schema_name, table_name from duckdb_tables() where database_name = ?"
+    return set(connection.execute(query, [version]).fetchall())
 
 
 def _first_seen(
@@ -198,12 +213,9 @@ def _row_counts(connection: duckdb.DuckDBPyConnection, last_day: date | None) ->
     if last_day and connection.execute(live, [last_day]).fetchone() == (0,):
         # All requests are past retention.
         may_be_empty = {("core", "fct_requests"), ("core", "fct_sessions")}
-    tables = "select schema_name, table_name from duckdb_tables() where database_name = ?"
-    present = set(connection.execute(tables, ["now"]).fetchall())
     rows = []
-    for name in connection.execute(tables, ["before"]).fetchall():
-        if name not in present or name in may_be_empty:
-            continue  # a report that its analyst has taken away
+    both = _tables(connection, "before") & _tables(connection, "now")
+    for name in sorted(both - may_be_empty):
         table = '"{}"."{}"'.format(*name)
         before, now = (
             connection.execute(f"select count(*) from {version}.{table}").fetchone()[0]

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import gzip
 import hashlib
+import http.client
 import json
 import os
 import re
@@ -314,6 +315,115 @@ def test_second_run_at_once_stops(project: Path, tmp_path: Path) -> None:
 # What stays up between the nights.
 
 
+STOP = """mutation {
+  stopRunningSchedule(id: "%s") { __typename ... on PythonError { message } }
+}"""
+SCHEDULES = '{ schedulesOrError(repositorySelector: {repositoryName: "__repository__", \
+repositoryLocationName: "orchestration.definitions"}) { ... on Schedules \
+{ results { scheduleState { id status } } } } }'
+ANSWERED = [
+    {},
+    {"Host": "LOCALHOST:{port}"},
+    {"Host": "[::1]:{port}"},
+    {"Origin": "http://127.0.0.1:{port}", "Sec-Fetch-Site": "same-origin"},
+]
+FOREIGN = [
+    ({"Host": "evil.example", "Referer": "http://evil.example/"}, 400),
+    ({"Host": "evil.example:{port}", "Origin": "http://evil.example:{port}"}, 400),
+    ({"Host": "127.0.0.1.evil.example:{port}"}, 400),
+    ({"Host": "127.0.0.1:{port}@evil.example"}, 400),
+    ({"Origin": "http://evil.example"}, 403),
+    ({"Origin": "http://127.0.0.1:8888"}, 403),
+    ({"Origin": "http://127.0.0.1:{port}.evil.example"}, 403),
+    ({"Origin": "null"}, 403),
+    ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "image"}, 403),
+    ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "iframe"}, 403),
+    ({"Sec-Fetch-Site": "same-site", "Sec-Fetch-Dest": "empty"}, 403),
+]
+
+
+def ask(
+    port: int, method: str, path: str, body: str | None = None, **headers: str
+) -> tuple[int, dict, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    told = {name: value.format(port=port) for name, value in headers.items()}
+    try:
+        connection.request(method, path, body, told)
+        answer = connection.getresponse()
+        return answer.status, dict(answer.headers), b"" if answer.status == 101 else answer.read()
+    finally:
+        connection.close()
+
+
+def assert_no_other_site_commands_dagster(port: int) -> None:
+    """Nor does anybody by GET: a picture's address is enough for that."""
+
+    def graphql(query: str, **headers: str) -> tuple[int, bytes]:
+        told = {"Content-Type": "application/json"} | headers
+        status, _, said = ask(port, "POST", "/graphql", json.dumps({"query": query}), **told)
+        return status, said
+
+    def schedule() -> dict:
+        status, said = graphql(SCHEDULES)
+        assert status == 200, said
+        [found] = json.loads(said)["data"]["schedulesOrError"]["results"]
+        return found["scheduleState"]
+
+    before = schedule()
+    assert before["status"] == "RUNNING"
+    stop = STOP % before["id"]
+    upgrade = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+        "Sec-WebSocket-Protocol": "graphql-ws",
+    }
+    by_get = f"/graphql?query={quote(stop)}"
+    for headers, status in FOREIGN:
+        assert graphql(stop, **headers)[0] == status, headers
+        # A form's, of which browsers ask nobody for leave.
+        plain = {"Content-Type": "text/plain"} | headers
+        assert ask(port, "POST", by_get, "", **plain)[0] == status, headers
+        assert ask(port, "GET", by_get, **headers)[0] == status, headers
+        assert ask(port, "GET", "/graphql", **(upgrade | headers))[0] == status, headers
+    for method in ("GET", "HEAD", "PUT"):
+        assert ask(port, method, by_get)[0] == 405, method
+    link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    link["Sec-Fetch-Dest"] = "document"
+    assert ask(port, "GET", "/runs", **link)[0] == 200
+    assert ask(port, "GET", by_get, **link)[0] == 405
+    assert ask(port, "POST", by_get, "", **link)[0] == 403
+    for headers in ANSWERED:
+        assert graphql("{ version }", **headers)[0] == 200, headers
+        assert ask(port, "GET", "/graphql", **(upgrade | headers))[0] == 101, headers
+    assert schedule() == before
+    assert b"stopRunningSchedule" in graphql(stop)[1]
+    assert schedule()["status"] == "STOPPED"
+
+
+def assert_only_the_page_is_served(port: int, job: Job) -> None:
+    """No lists of folders, nothing beside it, and to no other site a part of it."""
+    page = job.published / "page"
+    (page / "folder").mkdir()
+    (page / "folder" / "data.js").write_text("secret()")
+    for path in ("/folder", "/folder/", "/nothing", "/../build.json", "/%2e%2e/reports.duckdb"):
+        assert ask(port, "GET", path)[0] == 404, path
+    for headers, status in FOREIGN:
+        assert ask(port, "GET", "/folder/data.js", **headers)[0] == status, headers
+    assert ask(port, "POST", "/index.html", "")[0] == 405
+    for headers in ANSWERED:
+        assert ask(port, "GET", "/folder/data.js", **headers)[0] == 200, headers
+    declared = 'http-equiv="Content-Security-Policy" content="{}"'
+    for path in ("/", "/index.html", "/data_docs/", "/data_docs/published.html"):
+        status, headers, said = ask(port, "GET", path)
+        policy, _, framed = headers["content-security-policy"].rpartition("; ")
+        assert (status, framed) == (200, "frame-ancestors 'none'")
+        assert declared.format(policy) in said.decode()
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["cross-origin-resource-policy"] == "same-origin"
+
+
 def test_serve(job: Job) -> None:
     ports = free_port(), free_port()
     settings = {"AI_USAGE_DAGSTER_PORT": str(ports[0]), "AI_USAGE_PAGE_PORT": str(ports[1])}
@@ -339,6 +449,8 @@ def test_serve(job: Job) -> None:
             address for address in listening for port in ports if address.endswith(f":{port:04X}")
         }
         assert at == {f"0100007F:{port:04X}" for port in ports}
+        assert_no_other_site_commands_dagster(ports[0])
+        assert_only_the_page_is_served(ports[1], job)
         serving.terminate()
         printed, _ = serving.communicate(timeout=90)
     finally:

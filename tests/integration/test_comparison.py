@@ -1,5 +1,6 @@
 """A version is compared with the one that was published before, and blocked if it has lost."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -13,11 +14,13 @@ from conftest import Warehouse
 
 from orchestration.ingestion import ingest
 from orchestration.ingestion.damage import refuse_damage
+from orchestration.privacy.erasure import erase_history
 from orchestration.publication import roll_back
 from orchestration.publication.build import published_build
 from orchestration.publication.history import refuse_lost_history
 from orchestration.settings import UserError
 from orchestration.sources import SOURCES
+from orchestration.warehouse.project import project, public_models
 from orchestration.warehouse.rebuild import mark_for_rebuild
 
 pytestmark = pytest.mark.slow
@@ -237,24 +240,89 @@ def test_an_archived_day_that_is_gone_is_told(published: Warehouse) -> None:
         refuse_lost_history(published.settings)
 
 
-def test_roll_back(published: Warehouse) -> None:
+def test_roll_back(published: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, count = published.home / "published", "select count(*) from core.fct_requests"
     first = published_build(published.settings)
     land_days(published, TODAY - timedelta(2), 1, 5, "more")
     published.rebuild()
-    count = "select count(*) from core.fct_requests"
+    wrong = (home / "current").resolve()
     assert published.published(count) == [(605,)]
+    with duckdb.connect(str(home / "reports.duckdb"), read_only=True) as reader:
+        assert roll_back(published.settings) == first
+        assert published.published(count) == [(600,)]
+        assert (home / "page").resolve() == (home / "current").resolve() / "page"
+        # Never forward to the one that was wrong, which who has it open may read to the end.
+        with pytest.raises(UserError, match=f"no version before the one of {first.built_at}"):
+            roll_back(published.settings)
+        assert published_build(published.settings) == first
+        assert reader.execute(count).fetchall() == [(605,)]
+    # The next version is compared with the right one, comes before no other, and clears up.
+    change(published, f"delete from usage.usage_by_day where usage_date = '{TODAY}'::date - 60")
+    with pytest.raises(UserError, match=f"usage_date {TODAY - timedelta(60)}, tokens_lost 300"):
+        published.publish()
+    monkeypatch.setenv("AI_USAGE_ACCEPT_CHANGES", "1")
+    published.publish()
+    assert not wrong.exists()
+    assert len(list((home / "versions").iterdir())) == 2
     assert roll_back(published.settings) == first
-    assert published.published(count) == [(600,)]
-    assert (published.home / "published/page").resolve() == (
-        published.home / "published/versions"
-    ).resolve() / (published.home / "published/current").resolve().name / "page"
-    # Once more, and it is as it was: nothing is lost by it.
-    assert roll_back(published.settings).tables["core.fct_requests"] == 605
+    # Whoever is forgotten is in none that was left behind.
+    erase_history(published.settings, ["ann"])
+    assert list((home / "versions").iterdir()) == [(home / "current").resolve()]
 
 
-def test_nothing_to_roll_back_to(published: Warehouse) -> None:
+@pytest.mark.parametrize("step", ["orchestration.publication._point", "pathlib.Path.unlink"])
+def test_a_rollback_that_is_cut_off(
+    published: Warehouse, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Said again it goes on, and no further."""
+    first = published_build(published.settings)
+    published.publish()
+
+    def cut_off(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(step, cut_off)
+        roll_back(published.settings)
+    with contextlib.suppress(UserError):
+        roll_back(published.settings)
+    assert published_build(published.settings) == first
     with pytest.raises(UserError, match="There is no version before"):
         roll_back(published.settings)
+
+
+def test_nothing_to_roll_back_to(published: Warehouse, warehouse: Warehouse) -> None:
+    with pytest.raises(UserError, match="There is no version before"):
+        roll_back(published.settings)
+    shutil.rmtree(published.home / "published")
+    with pytest.raises(UserError, match="There is no version before in"):
+        roll_back(published.settings)
+
+
+def test_nobody_writes_in_what_is_published(published: Warehouse) -> None:
+    """Whether all of it is made anew or a day is replaced in a copy."""
+    for n in range(3):
+        (file,) = (published.home / "published/current").resolve().glob("*.duckdb")
+        assert file.stat().st_mode & 0o777 == 0o444
+        land_days(published, TODAY - timedelta(2), 1, 5, f"more {n}")
+        published.rebuild()
+
+
+def test_a_report_that_is_gone_is_named_once(published: Warehouse) -> None:
+    assert published.published("select count(*) from technical.errors_by_type") == [(0,)]
+    models = [
+        model
+        for model in public_models(project())
+        if model["name"] not in ("time_of_use", "errors_by_type")
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("conftest.public_models", lambda _: models)
+        published.publish()
+        [warning] = published_build(published.settings).warnings
+        assert warning.startswith("no longer published, since the project has no such model any")
+        assert ": cost.time_of_use, technical.errors_by_type. " in warning
+        published.publish()
+        assert published_build(published.settings).warnings == []
 
 
 def test_days_are_rebuilt_on_demand(published: Warehouse) -> None:

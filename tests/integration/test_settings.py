@@ -141,6 +141,9 @@ WRONG_AND_MAYBE_SECRET = [
     ("dagster_postgres_url", "postgresql://user: %secret-word@host/database"),
     ("alert_webhook_url", "hooks.example/secret-word"),
     ("alert_webhook_url", "http://[secret-word"),
+    ("sign_in", "a secret-word without a name"),
+    ("sign_in", ":a secret-word of some length"),
+    ("sign_in", "admin:secret-word"),
     ("smtp_url", "secret-word@mail.example:25"),
     ("smtp_url", "smtp://user:secret-word@mail.example:port"),
 ]
@@ -160,6 +163,14 @@ def test_a_wrong_setting_of_the_environment_is_named(
     # What caused it is kept by Dagster, and would tell it.
     assert "secret-word" not in said
     assert stopped.value.__cause__ is stopped.value.__context__ is None
+
+
+@pytest.mark.parametrize("name", ["*", "*.example", "a b", "http://a.example", "a.example:80"])
+def test_a_host_name_is_a_name(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("AI_USAGE_HOST_NAMES", f"reports.acme.example,{name}")
+    with pytest.raises(UserError) as stopped:
+        read_settings()
+    assert str(stopped.value).startswith(f"AI_USAGE_HOST_NAMES has {name!r}. Set it in")
 
 
 def test_all_that_is_wrong_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,6 +233,7 @@ def test_secrets_show_nowhere_and_are_taken_as_they_are(monkeypatch: pytest.Monk
         "litellm_database_url": "postgresql://user:secret-word@host/database",
         "alert_webhook_url": "https://hooks.example/secret-word",
         "smtp_url": "smtps://user:secret-word@mail.example:465",
+        "sign_in": "admin: a secret-word of some length ",
     }
     for name, value in secrets.items():
         monkeypatch.setenv(variable(name), value)
@@ -318,6 +330,41 @@ def test_the_table_in_the_docs_has_all_settings() -> None:
         return "" if value is None else str(value)
 
     assert listed == [(name.upper(), default(name)) for name in Settings.model_fields]
+
+
+def test_who_has_no_home_is_given_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(_: int) -> None:
+        raise KeyError
+
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    monkeypatch.setattr(os, "environ", {"DBT_TARGET": "prod", "AI_USAGE_HOME": "/srv"})
+    settings.leave_out_the_users(["not begun anew"])
+    assert os.environ == {"AI_USAGE_HOME": "/srv", "HOME": "/nonexistent"}
+
+
+@pytest.mark.parametrize("name", ["data [1]", "data*", "what?", "no#1", "100%41", "~nobody-at-all"])
+def test_a_home_in_whose_name_others_read_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """DuckDB would find no files in it, and Dagster neither its own nor what we tell it."""
+    path = name if name.startswith("~") else str(tmp_path / name)
+    monkeypatch.setenv("AI_USAGE_HOME", path)
+    with pytest.raises(UserError) as error:
+        load_settings()
+    assert str(error.value).startswith(f"AI_USAGE_HOME is {path!r}. Set it in the environment to a")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["it's", "project [1]"])
+def test_a_checkout_that_dbt_cannot_read_is_named(
+    variables: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / name).mkdir()
+    monkeypatch.setattr(settings, "PROJECT", tmp_path / name)
+    save(variables)
+    with pytest.raises(UserError) as error:
+        read_settings()
+    assert str(error.value).startswith(f"The project lies in {tmp_path / name}. Move it to")
 
 
 @pytest.mark.parametrize("in_the_way", ["home", "home/landing", "home/raw", "home/published"])
