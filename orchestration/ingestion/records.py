@@ -27,8 +27,8 @@ _NO_OBJECT = "the line is not a JSON object"
 def read_records(file: LandingFile, source: Source, whole: bool = False) -> Iterator[Record]:
     """Yield (line number from 1, JSON text, None) or (line number, None, what is wrong with it).
 
-    Blank lines are skipped. A row of a CSV file comes as a JSON object of the declared columns;
-    whole, as an array of all its cells.
+    Blank lines are skipped. A row of a CSV file comes as a JSON object of the declared columns, or
+    of all if it is wanted whole.
 
     Raises:
         UnreadableFileError: the file cannot be read to its end.
@@ -173,6 +173,13 @@ def _csv_rows(stream: BinaryIO, source: Source, whole: bool) -> Iterator[Record]
             values = dict(zip(header, row, strict=True))
             # Of what is not read no more than what it is known by.
             kept = dict.fromkeys(header) if other else {name: values[name] for name in wanted}
-            record = json.dumps(row if whole else kept, ensure_ascii=False)
+            record = json.dumps(kept, ensure_ascii=False) if not whole else _all_cells(header, row)
             is_text = not any("\udc80" <= character <= "\udcff" for character in record)
             yield (number, record, None) if is_text else (number, None, "the row is not UTF-8 text")
+
+
+def _all_cells(header: list[str], row: list[str]) -> str:
+    """Write a row as JSON; a column that is not read may be there twice."""
+    pairs = zip(header, row, strict=True)
+    cells = (f"{json.dumps(name)}: {json.dumps(cell, ensure_ascii=False)}" for name, cell in pairs)
+    return "{" + ", ".join(cells) + "}"

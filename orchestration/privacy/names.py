@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 
 from orchestration.sources import SOURCES
 from orchestration.sources.litellm.spend_logs import METADATA
@@ -21,7 +22,9 @@ class Names:
     """Names of one person, and where they stand.
 
     A decoded value names them if it is one of the names, but for spaces around it as ingestion
-    trims them; or if it contains one, as a word of its own, that can be nothing else.
+    trims them, and stands in no field that is known to tell something else, such as a team or a
+    count. An id that can be nothing else, by an @ or its length, does so in any field, and within
+    longer text, too.
     """
 
     def __init__(self, names: Iterable[str]) -> None:
@@ -54,32 +57,39 @@ class Names:
         Raises:
             ValueError: it is no JSON.
         """
-        return any(self._is_one(value) for value in self._values(text))
+        return any(self._is_one(value, field) for value, field in self._values(text))
 
-    def _is_one(self, value: str) -> bool:
-        if value.strip() in self.all:
+    def _is_one(self, value: str, field: str) -> bool:
+        if self._within and self._within.search(value):
             return True
-        return self._within is not None and self._within.search(value) is not None
+        return value.strip() in self.all and not _tells_something_else(field)
 
-    def _values(self, text: str) -> Iterator[str]:
-        left = [_decoded(text)]
+    def _values(self, text: str) -> Iterator[tuple[str, str]]:
+        """Yield each value of a document with the field that it stands in."""
+        left = [(_decoded(text), "")]
         while left:
-            value = left.pop()
+            value, field = left.pop()
             if isinstance(value, tuple):
-                yield from (key for key, _ in value if key not in _FIELDS)
-                left += [inner for _, inner in value]
+                # An attribute, as OpenTelemetry has them: a key, and a value of some type.
+                told = next((key for name, key in value if name == "key"), None)
+                attribute = told if isinstance(told, str) else None
+                for name, inner in value:
+                    if name not in _FIELDS:
+                        yield name, ""
+                    left.append((inner, (attribute or field) if name in _WRAPPERS else name))
             elif isinstance(value, list):
-                left += value
+                left += [(inner, field) for inner in value]
             elif isinstance(value, bool):
-                yield json.dumps(value)
+                yield json.dumps(value), field
             elif value is not None:
-                yield value
+                yield value, field
                 if value.lstrip()[:1] in ("{", "[", '"'):
                     try:
-                        left.append(_decoded(value))
+                        left.append((_decoded(value), field))
                     except ValueError:
                         # As Python writes it, perhaps, or cut off.
-                        yield from self.all if self.are_words_of(_bytes(value)) else ()
+                        if self.are_words_of(value.encode(errors="surrogatepass")):
+                            yield from ((name, field) for name in self.all)
 
 
 def _decoded(text: str) -> object:
@@ -94,10 +104,6 @@ def _decoded(text: str) -> object:
         )
     except RecursionError:
         raise ValueError("nested too deeply") from None
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode(errors="surrogatepass")
 
 
 def _spelled(name: str) -> str:
@@ -129,3 +135,14 @@ def _fields_of(structure: object) -> set[str]:
 
 # A record may well have an id for a key, but `user` is the name of a field.
 _FIELDS = _fields_of(METADATA).union(*(_fields_of(source.structure) for source in SOURCES))
+_WRAPPERS = {"value", "stringValue", "intValue", "doubleValue", "boolValue"}
+_QUERIES = "".join(source.query for source in SOURCES)
+_OF_PEOPLE = re.compile("user|customer|owner|alias|session|prompt[._]id", re.IGNORECASE)
+
+
+@cache
+def _tells_something_else(field: str) -> bool:
+    """Whether a field is one that is read, and not for whom it names; or the role in a message."""
+    is_read = field in _FIELDS or f"'{field}'" in _QUERIES
+    is_of_people = _OF_PEOPLE.search(field) and "team" not in field
+    return field == "role" or (is_read and not is_of_people)

@@ -287,11 +287,12 @@ def _in_parquet(path: Path, names: Names) -> bool:
     try:
         with duckdb.connect() as connection:
             values = [
+                f"'{quoted(name)}': "
                 f"cast({'to_json' if _is_nested(kind) else ''}({_identifier(name)}) as varchar)"
                 for name, kind, *_ in connection.execute(f"describe from {relation}").fetchall()
             ]
             rows = connection.execute(
-                f"select record from (select to_json([{', '.join(values)}])::varchar as record "
+                f"select record from (select to_json({{{', '.join(values)}}})::varchar as record "
                 f"from {relation}) where regexp_matches(record, $spelled)",
                 {"spelled": names.spelled},
             )
