@@ -78,20 +78,25 @@ def forget(settings: Settings, person: str, is_sure: bool = False) -> None:
         if not named:
             raise UserError(_nothing(settings, person, names, places))
     console.print(f"\n{person}: {_requests_of(settings, names)}")
+    linked = [Path(name).resolve() for name in named if Path(name).is_symlink()]
+    elsewhere = [path for path in linked if not path.is_relative_to(settings.home)]
+    for path in elsewhere:
+        console.print(f"  {path} is no file of landing/, only a link there: it will stay")
     if not is_sure:
         _ask()
     with only_run(settings), step("forget") as progress:
-        rewritten, landed, elsewhere = erase(settings, names, clean)
+        rewritten, landed = erase(settings, names, clean)
         progress.result = (
             f"{rewritten:,} files in raw/ and archive/ rewritten, {landed:,} files removed"
         )
-    for path in elsewhere:
-        console.print(f"  {path} is not in landing/, only a link to it was: it stays as it is")
-    run(settings)
-    with only_run(settings):
-        erase_version_before(settings)
-        mirror_current(settings)
-        left = what_names(settings, names, clean) + [str(path) for path in elsewhere]
+    try:
+        run(settings)
+        with only_run(settings):
+            erase_version_before(settings)
+            mirror_current(settings)
+            left = what_names(settings, names, clean) + [str(path) for path in elsewhere]
+    except (UserError, OSError) as error:
+        raise UserError(f"{error}\nForgetting has begun and is not done: say it again.") from error
     if left:
         files = "\n  ".join(left)
         raise UserError(

@@ -58,12 +58,11 @@ def names_of(settings: Settings, person: str) -> Names:
     return Names(_as_told(ids) | {hidden(id_, key) for id_ in ids})
 
 
-def erase(settings: Settings, names: Names, clean: Clean) -> tuple[int, int, list[Path]]:
+def erase(settings: Settings, names: Names, clean: Clean) -> tuple[int, int]:
     """Remove a person from raw/, archive/ and what landed; what they used becomes nobody's.
 
     The warehouse is removed, to be made anew: a database keeps what was deleted in it. Returned are
-    the numbers of files rewritten and of landed files removed, and files elsewhere to which there
-    were links in landing/: they name them still, and are not ours to remove.
+    the numbers of files rewritten and of landed files, or links to such, removed.
 
     Raises:
         UserError: what had landed could not be taken in, and nothing was removed; or the disk is
@@ -80,13 +79,13 @@ def erase(settings: Settings, names: Names, clean: Clean) -> tuple[int, int, lis
         for path in rejected_that_name(settings, names):
             _clear_texts(path, names)
         archived = _rewrite_archive(settings, names)
-        landed, elsewhere = _remove_landed(settings, names, clean)
+        landed = _remove_landed(settings, names, clean)
     except (OSError, duckdb.IOException, duckdb.OutOfMemoryException) as error:
         raise UserError(
             f"Forgetting stopped: {error}. What was published before still stands; put that right "
             "and say this again, which finishes it."
         ) from error
-    return len(raw) + archived, landed, elsewhere
+    return len(raw) + archived, landed
 
 
 def erase_version_before(settings: Settings) -> None:
@@ -140,24 +139,19 @@ def _remove_what_is_made_anew(settings: Settings, names: Names) -> None:
         shutil.rmtree(settings.home / "dagster")
 
 
-def _remove_landed(settings: Settings, names: Names, clean: Clean) -> tuple[int, list[Path]]:
-    """Remove the landed files that name them, if raw/ has what was in these.
-
-    Returned are their number, and what those of them were that led out of AI_USAGE_HOME.
-    """
+def _remove_landed(settings: Settings, names: Names, clean: Clean) -> int:
+    """Remove the landed files that name them, if raw/ has what was in these; return how many."""
     paths = set(files_that_name(settings.landing, settings, names, clean))
     objects = set(landed_objects_that_name(settings, names, clean))
     # Asked for after the search: whatever has changed meanwhile stays, and is found again.
     taken_in = _files_taken_in(settings)
     paths &= {file.path for file in taken_in}
     objects &= {file.name for file in taken_in if not is_here(settings, file)}
-    targets = [path.resolve() for path in sorted(paths) if path.is_symlink()]
     for path in paths:
         path.unlink()
     if objects:
         landing_storage(settings).remove(objects)
-    elsewhere = [path for path in targets if not path.is_relative_to(settings.home)]
-    return len(paths) + len(objects), elsewhere
+    return len(paths) + len(objects)
 
 
 def _files_taken_in(settings: Settings) -> set[LandingFile]:

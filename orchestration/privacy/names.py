@@ -142,7 +142,8 @@ _OF_PEOPLE = re.compile("user|customer|owner|alias|session|prompt[._]id", re.IGN
 
 @cache
 def _tells_something_else(field: str) -> bool:
-    """Whether a field is one that is read, and not for whom it names; or the role in a message."""
+    """Whether a field is a team's, read for something else, or the role in a message."""
+    if field == "role" or "team" in field.lower():
+        return True
     is_read = field in _FIELDS or f"'{field}'" in _QUERIES
-    is_of_people = _OF_PEOPLE.search(field) and "team" not in field
-    return field == "role" or (is_read and not is_of_people)
+    return is_read and not _OF_PEOPLE.search(field)
