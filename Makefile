@@ -66,11 +66,16 @@ rebuild: $(RUNNING) ## Build days anew: FROM=2026-01-01 TO=2026-01-31, or everyt
 	@$(BIN)/python -m orchestration rebuild $(if $(FROM),--first-date $(FROM)) \
 		$(if $(TO),--last-date $(TO))
 
-forget: $(RUNNING) ## Remove a person from everything, and prove it: USER=their-id
-	@$(BIN)/python -m orchestration forget \
-		--user "$(if $(filter command%,$(origin USER)),$$USER)"
+# An id or a path is taken as it is: nothing that looks like make's in it means anything. USER is
+# whoever is logged in, and names nobody here.
+override PERSON := $(value PERSON)
+override PERSON_FILE := $(value PERSON_FILE)
+forget: export PERSON := $(PERSON)
+forget: export PERSON_FILE := $(PERSON_FILE)
+forget: $(RUNNING) ## Remove a person from everything, and prove it: PERSON=their-id, or PERSON_FILE=path
+	@$(BIN)/python -m orchestration forget --person="$$PERSON" --person-file="$$PERSON_FILE" \
+		$(if $(filter 1,$(YES)),--yes)
 
-# A path is taken as it is: nothing that looks like make's in it means anything.
 override FILE := $(if $(filter command%,$(origin FILE)),$(value FILE))
 inspect: export FILE := $(FILE)
 inspect: $(RUNNING) ## Say what a log of yours would be taken for, and take nothing in: FILE=path

@@ -5,9 +5,8 @@ from random import Random
 from typing import NamedTuple
 
 TEAMS = ("data", "platform", "product", "research", "sales", "support")
-FIRST = "ada alan grace edsger barbara donald katherine linus margaret dennis radia ken frances"
-LAST = "lovelace turing hopper dijkstra liskov knuth johnson torvalds hamilton ritchie perlman"
-HOSTILE = ("'; drop table users; --", "<script>alert(1)</script>")  # text that must stay text
+FIRST = "anna ben clara david emma felix grace hugo ines jonas kate leo maria"
+LAST = "adams brown costa diaz evans fischer garcia hughes ito jensen khan"
 NEVER = 10**6
 NIGHTLY = "nightly.report@acme.example"  # asks at midnight: its two records are a day apart
 
@@ -133,18 +132,17 @@ def people(rng: Random, users: int, first: int, days: int) -> list[User]:
         n = i // len(names)
         surname = LAST.split()[(i + n) % 11] + (str(n // 11) if n >= 11 else "")
         name = f"{names[i % len(names)]}.{surname}@acme.example"
-        hostile = HOSTILE[i - 1] if i in (1, 2) else None
         favourite = rng.choices(MODELS, POPULARITY)[0].provider
         taste = [
             m.popularity * (20 if m.provider == favourite else 1) * rng.random() for m in MODELS
         ]
-        if hostile:
+        if i in (1, 2):
             taste = [float(m.source == "gateway") for m in MODELS]
         elif i == 3:
             taste = [float(m == CHAT[-1]) for m in MODELS]
         user = User(
-            id=hostile or (NIGHTLY if i == 3 else name),
-            name=hostile or name.split("@")[0].replace(".", " ").title(),
+            id=NIGHTLY if i == 3 else name,
+            name=name.split("@")[0].replace(".", " ").title(),
             team=TEAMS[i % len(TEAMS)],
             joins=first + (rng.randrange(days * 4 // 5 + 1) if i > 3 and i % 3 == 0 else 0),
             utc_offset_hours=rng.choice((-8, -5, 0, 0, 1, 1, 5.5)),

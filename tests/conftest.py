@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import gzip
 import http.server
 import io
 import json
@@ -20,6 +21,7 @@ import duckdb
 import pytest
 import yaml
 from adbc_driver_postgresql import dbapi
+from backports import zstd
 from rich.console import Console
 from rich.table import Table
 
@@ -34,6 +36,7 @@ for name in [name for name in os.environ if name.startswith("AI_USAGE_")]:
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager  # noqa: E402
 from dbt.cli.main import dbtRunner  # noqa: E402
 
+from examples.organisation import NIGHTLY, User, people  # noqa: E402
 from orchestration.ingestion import ingest  # noqa: E402
 from orchestration.ingestion.summary import Summary  # noqa: E402
 from orchestration.publication import publish  # noqa: E402
@@ -41,6 +44,18 @@ from orchestration.settings import Settings, load_settings  # noqa: E402
 from orchestration.sources import SOURCES  # noqa: E402
 from orchestration.warehouse.fingerprints import BuiltFrom, fingerprint  # noqa: E402
 from orchestration.warehouse.project import parsed, project, public_models  # noqa: E402
+
+# Ids and names of people that must stay text wherever they go.
+HOSTILE = (
+    "'; drop table users; --",
+    "<script>alert(1)</script>",
+    '"quoted", and it\'s \\ too',
+    '=HYPERLINK("http://127.0.0.1:9/";"x")',
+    "$(touch pwned) `id` ${HOME} %s {{x}}",
+    "Zoë 東京 😀 \u202eadmin",
+    "12345",
+    "user",
+)
 
 NO_DATA_TESTS = ("--exclude-resource-type", "test")
 # Of each build these cost dbt a third of its time, and few tests look at them.
@@ -119,6 +134,46 @@ class Warehouse:
         path = self.home / "published" / "reports.duckdb"
         with duckdb.connect(str(path), read_only=True) as connection:
             return connection.execute(sql).fetchall()
+
+
+@contextlib.contextmanager
+def hostile_people() -> Iterator[None]:
+    """Have the simulated organisation made of people with such names meanwhile."""
+
+    def named(*arguments: object) -> list[User]:
+        users = people(*arguments)
+        others = [user for user in users if user.id != NIGHTLY]
+        names = dict(zip((user.id for user in others), HOSTILE, strict=False))
+        return [
+            user._replace(id=names[user.id], name=names[user.id]) if user.id in names else user
+            for user in users
+        ]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("examples.simulator.people", named)
+        yield
+
+
+def files_naming(folder: Path, *texts: str) -> list[Path]:
+    """Every file that has one of the texts, unpacked, by other means than the project's."""
+    found = []
+    for path in (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()):
+        content = path.read_bytes()
+        if path.suffix == ".gz":
+            content = gzip.decompress(content)
+        if path.suffix == ".zst":
+            content = zstd.decompress(content)
+        if path.suffix == ".parquet":
+            content = duckdb.sql(f"from read_parquet('{path}')").df().to_csv().encode()
+        if path.suffix == ".duckdb":
+            with duckdb.connect(str(path), read_only=True) as connection:
+                tables = connection.execute(
+                    "select schema_name || '.' || table_name from duckdb_tables()"
+                ).fetchall()
+                content = "".join(connection.table(t).df().to_csv() for (t,) in tables).encode()
+        if any(text.encode() in content for text in texts):
+            found.append(path.relative_to(folder))
+    return found
 
 
 def where(target: Path) -> tuple[str, ...]:

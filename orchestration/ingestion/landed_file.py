@@ -152,13 +152,18 @@ def check_content(file: LandingFile) -> None:
                 pass
 
 
-def _no_text(head: bytes) -> str | None:
-    """Say what a file is that begins with no text, if it is anything that is known."""
+def packed(head: bytes) -> str | None:
+    """Say what a file is that begins so, if no text can be found in it as it is."""
     for begins, what in _BINARY.items():
         if head.startswith(begins):
             return what
-    if is_framed(head):
-        return _BINARY[_ZSTD]
+    return _BINARY[_ZSTD] if is_framed(head) else None
+
+
+def _no_text(head: bytes) -> str | None:
+    """Say what a file is that begins with no text, if it is anything that is known."""
+    if what := packed(head):
+        return what
     # OTLP in protobuf begins with the length of a message, and no text has such a byte.
     return "it is binary, perhaps OTLP in protobuf: have it written as JSON" if 0 in head else None
 

@@ -24,10 +24,11 @@ _SPACE = b" \t\r\n,"
 _NO_OBJECT = "the line is not a JSON object"
 
 
-def read_records(file: LandingFile, source: Source) -> Iterator[Record]:
+def read_records(file: LandingFile, source: Source, whole: bool = False) -> Iterator[Record]:
     """Yield (line number from 1, JSON text, None) or (line number, None, what is wrong with it).
 
-    Blank lines are skipped. A row of a CSV file comes as a JSON object of the declared columns.
+    Blank lines are skipped. A row of a CSV file comes as a JSON object of the declared columns, or
+    of all if it is wanted whole.
 
     Raises:
         UnreadableFileError: the file cannot be read to its end.
@@ -35,7 +36,10 @@ def read_records(file: LandingFile, source: Source) -> Iterator[Record]:
     if file.size_bytes == 0:
         return
     with open_file(file.path) as stream:
-        yield from (_csv_rows(stream, source) if file.format == ".csv" else _json_lines(stream))
+        if file.format == ".csv":
+            yield from _csv_rows(stream, source, whole)
+        else:
+            yield from _json_lines(stream)
 
 
 def _json_lines(stream: BinaryIO) -> Iterator[Record]:
@@ -142,7 +146,7 @@ def _between(text: bytes, number: int) -> Iterator[Record]:
         yield number + before.count(b"\n"), None, _NO_OBJECT
 
 
-def _csv_rows(stream: BinaryIO, source: Source) -> Iterator[Record]:
+def _csv_rows(stream: BinaryIO, source: Source, whole: bool) -> Iterator[Record]:
     text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
     # Strict, or a quote that is never closed makes one good row of all that follows it.
     rows = csv.reader(text, strict=True)
@@ -172,6 +176,13 @@ def _csv_rows(stream: BinaryIO, source: Source) -> Iterator[Record]:
             values = dict(zip(header, row, strict=True))
             # Of what is not read no more than what it is known by.
             kept = dict.fromkeys(header) if other else {name: values[name] for name in wanted}
-            record = json.dumps(kept, ensure_ascii=False)
+            record = json.dumps(kept, ensure_ascii=False) if not whole else _all_cells(header, row)
             is_text = not any("\udc80" <= character <= "\udcff" for character in record)
             yield (number, record, None) if is_text else (number, None, "the row is not UTF-8 text")
+
+
+def _all_cells(header: list[str], row: list[str]) -> str:
+    """Write a row as JSON; a column that is not read may be there twice."""
+    pairs = zip(header, row, strict=True)
+    cells = (f"{json.dumps(name)}: {json.dumps(cell, ensure_ascii=False)}" for name, cell in pairs)
+    return "{" + ", ".join(cells) + "}"

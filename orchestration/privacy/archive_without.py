@@ -5,6 +5,8 @@ from pathlib import Path
 import duckdb
 
 from orchestration.files import quoted, without_wildcards
+from orchestration.privacy.names import Names
+from orchestration.privacy.searching import is_one_of
 
 # What makes a row of the archive's tables with users, and how two of them become one. Whatever is
 # not named here adds up.
@@ -35,26 +37,28 @@ _TOGETHER = {
 _UNKNOWN_TOGETHER = "case when count(*) = 1 then max({0}) end"  # of two, percentiles are unknown
 
 
-def query_renamed(path: Path, names: dict[str, str]) -> str | None:
+def query_renamed(path: Path, names: Names, nobody: str) -> str | None:
     """Return the query for a table of the archive in which nobody has what was a person's.
 
-    `names` maps what the person goes by to what nobody does. None if the table does not name them.
+    None if the table does not name them.
     """
     if path.stem not in KEYS:
         return None
     relation = f"read_parquet('{quoted(without_wildcards(path))}')"
-    is_theirs = "user_id in ({})".format(", ".join(f"'{quoted(name)}'" for name in names))
+    is_theirs = is_one_of("user_id", names)
     with duckdb.connect() as connection:
         columns = connection.execute(f"describe from {relation}").fetchall()
         present = {name for name, *_ in columns}
         # Older ones may know no users, or no teams.
         if "user_id" not in present:
             return None
-        if not connection.execute(f"select 1 from {relation} where {is_theirs} limit 1").fetchone():
+        is_named = is_theirs
+        if "user_name" in present:
+            is_named = f"{is_theirs} or {is_one_of('user_name', names)}"
+        if not connection.execute(f"select 1 from {relation} where {is_named} limit 1").fetchone():
             return None
     keys = [key for key in KEYS[path.stem].split(", ") if key in present]
-    cases = (f"when '{quoted(name)}' then '{quoted(nobody)}'" for name, nobody in names.items())
-    selected, new = [], [f"case user_id {' '.join(cases)} else user_id end as user_id"]
+    selected, new = [], [f"if({is_theirs}, '{nobody}', user_id) as user_id"]
     for name, kind, *_ in columns:
         if name in keys:
             selected.append(name)
@@ -64,7 +68,7 @@ def query_renamed(path: Path, names: dict[str, str]) -> str | None:
             how = "list_distinct(flatten(list({0})))"
         selected.append(f"cast({how.format(name)} as {kind}) as {name}")
         if name == "user_name":
-            new.append(f"case when {is_theirs} is not true then user_name end as user_name")
+            new.append(f"if({is_named}, null, user_name) as user_name")
     return (
         f"select {', '.join(selected)} from (select * replace ({', '.join(new)}) from {relation}) "
         f"group by {', '.join(keys)}"

@@ -2,10 +2,13 @@
 
 Their requests are kept under the user `(forgotten)`: what the organisation spent does not change
 because somebody has left. Landed files that name them go, since raw/ holds what was in these.
+
+Whatever cuts it off, saying it again finishes it: what is published names them until all else is
+done, and what is removed first nobody needs.
 """
 
+import re
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
 
 import duckdb
@@ -13,85 +16,144 @@ import duckdb
 from orchestration.digests import replacing_listed
 from orchestration.files import quoted, without_wildcards
 from orchestration.ingestion import new_files
-from orchestration.ingestion.damage import digests_of, refuse_damage
+from orchestration.ingestion.damage import digests_of, reading_raw, refuse_damage
 from orchestration.ingestion.landed_file import LandingFile
 from orchestration.ingestion.landing import is_here, landing_storage, list_landed_files
 from orchestration.ingestion.litellm_database import take_in
 from orchestration.privacy.archive_without import query_renamed
-from orchestration.privacy.searching import Clean, files_that_name, objects_that_name
+from orchestration.privacy.names import Names
+from orchestration.privacy.searching import (
+    Clean,
+    columns_of_people,
+    files_that_name,
+    history_names,
+    is_one_of,
+    landed_objects_that_name,
+    raw_files_that_name,
+    rejected_that_name,
+)
 from orchestration.publication import remove_left_behind
-from orchestration.settings import Settings
+from orchestration.settings import Settings, UserError
 from orchestration.sources import SOURCES, Source
 from orchestration.warehouse.archive import archive_files
 from orchestration.warehouse.plugins.hash_users import hidden
 from orchestration.warehouse.rebuild import mark_for_rebuild
 
 FORGOTTEN = "(forgotten)"
+# How the macro told_id publishes an id that begins like a name of ours.
+_IN_BRACKETS = "user ("
 
 
-def names_of(settings: Settings, user_id: str) -> dict[str, str]:
-    """Return what a person goes by, each with what nobody goes by in its place."""
-    names = {user_id: FORGOTTEN}
-    if settings.hide_users:
-        # Days past retention know them by no other name.
-        key = settings.hiding_key.get_secret_value()
-        names[hidden(user_id, key)] = FORGOTTEN
-    return names
+def names_of(settings: Settings, person: str) -> Names:
+    """Return what a person goes by: as published, as raw/ has it, and hidden, as far as is known.
+
+    `person` is an id as in core.dim_users, or what the gateways tell.
+    """
+    ids = {person}
+    if not settings.hide_users:
+        return Names(_as_told(ids))
+    key = settings.hiding_key.get_secret_value()
+    if re.fullmatch("[0-9a-f]{24}", person):
+        ids |= {_as_published(id_) for id_ in _ids_in_raw(settings)}
+        ids = {id_ for id_ in ids if person in (id_, hidden(id_, key))}
+    # Days past retention know them by no other name.
+    return Names(_as_told(ids) | {hidden(id_, key) for id_ in ids})
 
 
-def erase(settings: Settings, user_id: str, names: dict[str, str], clean: Clean) -> tuple[int, int]:
+def erase(settings: Settings, names: Names, clean: Clean) -> tuple[int, int]:
     """Remove a person from raw/, archive/ and what landed; what they used becomes nobody's.
 
     The warehouse is removed, to be made anew: a database keeps what was deleted in it. Returned are
-    the numbers of files rewritten and of landed files removed.
+    the numbers of files rewritten and of landed files, or links to such, removed.
 
     Raises:
-        UserError: what had landed could not be taken in, or a file in raw/ or archive/ is damaged;
-            then nothing was removed.
+        UserError: what had landed could not be taken in, or a file in raw/ or archive/ is damaged,
+            and nothing was removed; or the disk is full, or a file cannot be written.
     """
     # What is not in raw/ yet would be lost with the landed file, or come back by night.
     for source in SOURCES:
         take_in(settings, source)
     # What is rewritten gets another digest: damage would not be found any more.
     refuse_damage(settings)
-    rewritten = sum(
-        _rewrite(path, source, user_id)
-        for source in SOURCES
-        for path in settings.raw.glob(f"{source.name}/event_date=*/*.parquet")
-    )
-    rewritten += _rewrite_archive(settings, names)
-    _clear_rejected(settings, user_id)
-    landed = _remove_landed(settings, names, clean)
-    mark_for_rebuild(settings)
-    settings.warehouse.unlink(missing_ok=True)
-    return rewritten, landed
+    try:
+        _remove_what_is_made_anew(settings, names)
+        raw = raw_files_that_name(settings, names)
+        for path in raw:
+            _rewrite(path, _source_of(settings, path), names)
+        for path in rejected_that_name(settings, names):
+            _clear_texts(path, names)
+        archived = _rewrite_archive(settings, names)
+        landed = _remove_landed(settings, names, clean)
+    except (OSError, duckdb.IOException, duckdb.OutOfMemoryException) as error:
+        raise UserError(
+            f"Forgetting stopped: {error}. What was published before still stands; put that right "
+            "and say this again, which finishes it."
+        ) from error
+    return len(raw) + archived, landed
 
 
-def erase_history(settings: Settings, names: Iterable[str]) -> None:
-    """Remove the versions published before, and the history of runs if it names them."""
+def erase_version_before(settings: Settings) -> None:
+    """Remove the versions that were published before: they name them."""
     (settings.published / "previous").unlink(missing_ok=True)
     remove_left_behind(settings)
+
+
+def _as_told(ids: set[str]) -> set[str]:
+    """Add what the gateways tell of users whose ids are published in another way."""
+    bare = {id_.removeprefix("user ") for id_ in ids if id_.startswith(_IN_BRACKETS)}
+    return ids | bare - {FORGOTTEN}
+
+
+def _as_published(id_: str) -> str:
+    return f"user {id_}" if id_.startswith("(") and id_ != FORGOTTEN else id_
+
+
+def _ids_in_raw(settings: Settings) -> set[str]:
+    ids: set[str] = set()
+    with reading_raw(settings), duckdb.connect() as connection:
+        for source in SOURCES:
+            paths = sorted(settings.raw.glob(f"{source.name}/event_date=*/*.parquet"))
+            if paths:
+                listed = ", ".join(f"'{quoted(without_wildcards(path))}'" for path in paths)
+                relation = f"read_parquet([{listed}], union_by_name = true)"
+                found = connection.execute(
+                    f"select distinct unnest([{', '.join(source.people)}]) from {relation}"
+                ).fetchall()
+                ids |= {id_ for (id_,) in found if id_}
+    return ids
+
+
+def _remove_what_is_made_anew(settings: Settings, names: Names) -> None:
+    """Remove what holds nothing that raw/ and archive/ do not, and what a crash has left."""
+    mark_for_rebuild(settings)
+    warehouse = settings.warehouse.name
+    for name in (warehouse, f"damaged_{warehouse}", f".{warehouse}.new"):
+        for ending in ("", ".wal"):
+            settings.warehouse.with_name(f"{name}{ending}").unlink(missing_ok=True)
+    for folder in (settings.raw, settings.archive):
+        for path in folder.rglob(".*.new"):
+            path.unlink()
+    for folder in ("tmp", "dbt"):
+        shutil.rmtree(settings.home / folder, ignore_errors=True)
+    (settings.home / "tmp").mkdir()
     # The history of runs may hold rows that failed a test.
-    for folder in (settings.home / "dagster", settings.home / "dbt"):
-        if any(files_that_name(folder, *names)):
-            shutil.rmtree(folder)
+    if history_names(settings, names):
+        shutil.rmtree(settings.home / "dagster")
 
 
-def _remove_landed(settings: Settings, people: Iterable[str], clean: Clean) -> int:
+def _remove_landed(settings: Settings, names: Names, clean: Clean) -> int:
     """Remove the landed files that name them, if raw/ has what was in these; return how many."""
-    paths, names = set(files_that_name(settings.landing, *people)), set()
-    if settings.landing_url:
-        storage = landing_storage(settings)
-        names.update(objects_that_name(settings, storage, people, clean[storage.url]))
+    paths = set(files_that_name(settings.landing, settings, names, clean))
+    objects = set(landed_objects_that_name(settings, names, clean))
     # Asked for after the search: whatever has changed meanwhile stays, and is found again.
     taken_in = _files_taken_in(settings)
     paths &= {file.path for file in taken_in}
-    names &= {file.name for file in taken_in if not is_here(settings, file)}
+    objects &= {file.name for file in taken_in if not is_here(settings, file)}
     for path in paths:
         path.unlink()
-    if names:
-        storage.remove(names)
-    return len(paths) + len(names)
+    if objects:
+        landing_storage(settings).remove(objects)
+    return len(paths) + len(objects)
 
 
 def _files_taken_in(settings: Settings) -> set[LandingFile]:
@@ -99,30 +161,30 @@ def _files_taken_in(settings: Settings) -> set[LandingFile]:
     return files - {file for source in SOURCES for file in new_files(settings, source)[0]}
 
 
-def _rewrite(path: Path, source: Source, user_id: str) -> bool:
-    """Make the person's events those of nobody; return whether the file had any."""
+def _source_of(settings: Settings, path: Path) -> Source:
+    [source] = [s for s in SOURCES if path.is_relative_to(settings.raw / s.name)]
+    return source
+
+
+def _rewrite(path: Path, source: Source, names: Names) -> None:
+    """Make the person's events those of nobody, and ids that were made of theirs nobody's."""
     relation = f"read_parquet('{quoted(without_wildcards(path))}', hive_partitioning = false)"
     with duckdb.connect() as connection:
-        present = {name for name, *_ in connection.execute(f"describe from {relation}").fetchall()}
-        ids = sorted(present.intersection(source.people))
-        is_theirs = " or ".join(f"{name} = '{quoted(user_id)}'" for name in ids)
-        if not connection.execute(f"select 1 from {relation} where {is_theirs} limit 1").fetchone():
-            return False
-        new = [
-            f"case when {name} = '{quoted(user_id)}' then '{FORGOTTEN}' else {name} end as {name}"
-            for name in ids
-        ]
-        new += [
-            f"case when ({is_theirs}) is not true then {name} end as {name}"
-            for name in source.people_names
-            if name in present
-        ]
+        columns = columns_of_people(connection, relation)
+        ids = [name for name in columns if name in source.people]
+        is_theirs = " or ".join(is_one_of(name, names) for name in ids)
+        new = []
+        for name in columns:
+            is_named = is_one_of(name, names)
+            if name in source.people_names:
+                new.append(f"if({is_theirs} or {is_named}, null, {name}) as {name}")
+            else:
+                new.append(f"if({is_named}, '{FORGOTTEN}', {name}) as {name}")
         _replace(connection, path, f"select * replace ({', '.join(new)}) from {relation}")
-    return True
 
 
-def _rewrite_archive(settings: Settings, names: dict[str, str]) -> int:
-    queries = {path: query_renamed(path, names) for path in archive_files(settings)}
+def _rewrite_archive(settings: Settings, names: Names) -> int:
+    queries = {path: query_renamed(path, names, FORGOTTEN) for path in archive_files(settings)}
     with duckdb.connect() as connection:
         for path, query in queries.items():
             if query:
@@ -130,13 +192,12 @@ def _rewrite_archive(settings: Settings, names: dict[str, str]) -> int:
     return sum(query is not None for query in queries.values())
 
 
-def _clear_rejected(settings: Settings, user_id: str) -> None:
-    for path in files_that_name(settings.raw / "rejected", user_id):
-        with duckdb.connect() as connection:
-            relation = f"read_parquet('{quoted(without_wildcards(path))}')"
-            named = f"contains(text, '{quoted(user_id)}')"
-            query = f"select * replace (case when not {named} then text end as text)"
-            _replace(connection, path, f"{query} from {relation}")
+def _clear_texts(path: Path, names: Names) -> None:
+    with duckdb.connect() as connection:
+        relation = f"read_parquet('{quoted(without_wildcards(path))}')"
+        is_named = f"regexp_matches(text, '{quoted(names.as_word)}')"
+        query = f"select * replace (if({is_named}, null, text) as text) from {relation}"
+        _replace(connection, path, query)
 
 
 def _replace(connection: duckdb.DuckDBPyConnection, path: Path, query: str) -> None:

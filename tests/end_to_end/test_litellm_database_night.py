@@ -7,10 +7,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from conftest import PROJECT, Postgres
+from conftest import PROJECT, Postgres, files_naming
 from test_nightly_job import Job, copy_of_project
-
-from orchestration.privacy.searching import files_that_name
 
 pytestmark = pytest.mark.slow
 
@@ -54,7 +52,7 @@ def test_nights_with_a_database(database: Postgres, tmp_path: Path) -> None:
     assert code == 0, printed
     assert re.search(r"litellm +[\d.]+ s +500 events from 1 new files\n +500 rows of its", printed)
     assert job.query("select count(*) from core.fct_requests") == [(500,)]
-    assert list(files_that_name(job.home / "dagster", "rows read"))
+    assert files_naming(job.home / "dagster", "rows read")
 
     code, printed = run(database.url())
     assert code == 0, printed
@@ -74,4 +72,4 @@ def test_nights_with_a_database(database: Postgres, tmp_path: Path) -> None:
         assert secret not in said
         for path in (*job.home.rglob("*"), *job.project.glob("logs/*")):
             assert not path.is_file() or secret.encode() not in path.read_bytes(), path
-        assert list(files_that_name(job.home, secret)) == []
+        assert files_naming(job.home, secret) == []

@@ -2,7 +2,6 @@
 
 import contextlib
 import fcntl
-import gzip
 import hashlib
 import http.client
 import json
@@ -23,7 +22,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 import psycopg2
 import pytest
-from conftest import PROJECT, Postgres, declared_data_tests, free_port, webhook
+from conftest import PROJECT, Postgres, declared_data_tests, files_naming, free_port, webhook
 from forked import Run
 
 from examples.simulator import simulate
@@ -536,26 +535,6 @@ def test_retention(job: Job) -> None:
 # Forgetting a person.
 
 
-def files_naming(home: Path, user_id: str) -> list[Path]:
-    """Every file that has the id anywhere, unpacked; read by other means than the project's."""
-    found = []
-    for path in (path for path in home.rglob("*") if path.is_file() and not path.is_symlink()):
-        content = path.read_bytes()
-        if path.suffix == ".gz":
-            content = gzip.decompress(content)
-        if path.suffix == ".parquet":
-            content = duckdb.sql(f"from read_parquet('{path}')").df().to_csv().encode()
-        if path.suffix == ".duckdb":
-            with duckdb.connect(str(path), read_only=True) as connection:
-                tables = connection.execute(
-                    "select schema_name || '.' || table_name from duckdb_tables()"
-                ).fetchall()
-                content = "".join(connection.table(t).df().to_csv() for (t,) in tables).encode()
-        if user_id.encode() in content:
-            found.append(path.relative_to(home))
-    return found
-
-
 def test_forget(job: Job) -> None:
     by_user = "select user_id, count(*), sum(total_tokens), sum(cost_usd) from core.fct_requests"
     before = {user: figures for user, *figures in job.query(f"{by_user} group by 1")}
@@ -567,14 +546,14 @@ def test_forget(job: Job) -> None:
     assert user_name != user_id
 
     # Killed once the warehouse is gone: people go on reading, and saying it again finishes it.
-    running = job.start("-m", "orchestration", "forget", "--user", user_id)
+    running = job.start("-m", "orchestration", "forget", "--yes", "--person", user_id)
     while (job.home / "warehouse.duckdb").exists():
         assert not running.has_ended(), running.said()
         time.sleep(0.01)
     running.kill()
     assert {user: f for user, *f in job.query(f"{by_user} group by 1")} == before
 
-    done = job.python("-m", "orchestration", "forget", "--user", user_id)
+    done = job.python("-m", "orchestration", "forget", "--yes", "--person", user_id)
     assert done.returncode == 0, done.stdout + done.stderr
     assert files_naming(job.home, user_id) == files_naming(job.home, user_name) == []
     after = {user: figures for user, *figures in job.query(f"{by_user} group by 1")}
@@ -583,7 +562,7 @@ def test_forget(job: Job) -> None:
     # Nothing of it is undone by the next night, nor by saying it again.
     done = job.run()
     assert "Nothing new has landed" in done.stdout
-    done = job.python("-m", "orchestration", "forget", "--user", user_id)
+    done = job.python("-m", "orchestration", "forget", "--yes", "--person", user_id)
     assert done.returncode == 1
     assert f"names the user '{user_id}'" in done.stdout
 

@@ -11,7 +11,7 @@ from random import Random
 
 import duckdb
 import pytest
-from conftest import NO_DATA_TESTS, Warehouse
+from conftest import NO_DATA_TESTS, Warehouse, hostile_people
 
 from examples.delivery import GROUP, MEASURES
 from examples.simulator import simulate
@@ -29,9 +29,9 @@ Portions = list[list[Path]]
 def organisation(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that holds landing/ and truth/."""
     root = tmp_path_factory.mktemp("organisation")
-    simulate(
-        root / "landing", truth=root / "truth", days=DAYS, users=USERS, seed=3, last_day=LAST_DAY
-    )
+    folders = {"landing": root / "landing", "truth": root / "truth"}
+    with hostile_people():
+        simulate(**folders, days=DAYS, users=USERS, seed=3, last_day=LAST_DAY)
     return root
 
 

@@ -17,12 +17,11 @@ from pathlib import Path
 import duckdb
 import pytest
 from backports import zstd
-from conftest import PROJECT, Postgres, Warehouse
+from conftest import PROJECT, Postgres, Warehouse, files_naming
 
 from orchestration.ingestion import litellm_database
 from orchestration.ingestion.summary import Summary
 from orchestration.operations.forget import forget
-from orchestration.privacy.searching import files_that_name
 from orchestration.settings import UserError
 from orchestration.sources import SOURCES
 from orchestration.sources.litellm import spend_logs
@@ -418,7 +417,7 @@ def test_of_metadata_all_that_is_read_comes_and_nothing_else(
     # What is not an object is rejected, as it is in a file; none at all is none.
     assert {reason for *_, reason in summary.rejections} >= {"metadata is not JSON"}
     assert (summary.accepted, summary.rejected) == (3, 3)
-    assert list(files_that_name(warehouse.home, PROMPT)) == []
+    assert files_naming(warehouse.home, PROMPT) == []
 
 
 def test_a_forgotten_person_does_not_come_back_from_the_table(
@@ -431,8 +430,8 @@ def test_a_forgotten_person_does_not_come_back_from_the_table(
     person = "alice@corp.example"
     # The night that it ends with is put together here, without Dagster.
     monkeypatch.setattr("orchestration.operations.forget.run", lambda settings: night(warehouse))
-    forget(warehouse.settings, person)
-    assert list(files_that_name(warehouse.home, person)) == []
+    forget(warehouse.settings, person, is_sure=True)
+    assert files_naming(warehouse.home, person) == []
     users = Counter(user for (user,) in raw(warehouse, "coalesce(user_id, end_user)"))
     assert night(warehouse).files == 0
     # Nor with a row that is settled afterwards.
@@ -441,7 +440,7 @@ def test_a_forgotten_person_does_not_come_back_from_the_table(
         f""" where "user" = '{person}'"""
     )
     assert night(warehouse).files == 0
-    assert list(files_that_name(warehouse.home, person)) == []
+    assert files_naming(warehouse.home, person) == []
     assert users["(forgotten)"] > 50
     assert users.total() == 500
 

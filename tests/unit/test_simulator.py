@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 from backports import zstd
+from conftest import HOSTILE, hostile_people
 
 from examples.delivery import GROUP, SOURCES
 from examples.formats import PROMPT_TEXT
-from examples.organisation import HALVES, HOSTILE, METERS, TIERS
+from examples.organisation import HALVES, METERS, TIERS
 from examples.simulator import simulate
 
 DAYS, USERS, LAST_DAY = 42, 14, date(2026, 11, 21)
@@ -29,9 +30,15 @@ Event = tuple[str, dict[str, Any]]  # the file's day, the event
 def organisation(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """Simulate once for all tests: the directory of `landing` and `truth`, overall totals."""
     root = tmp_path_factory.mktemp("organisation")
-    overall = simulate(
-        root / "landing", truth=root / "truth", days=DAYS, users=USERS, seed=7, last_day=LAST_DAY
-    )
+    with hostile_people():
+        overall = simulate(
+            root / "landing",
+            truth=root / "truth",
+            days=DAYS,
+            users=USERS,
+            seed=7,
+            last_day=LAST_DAY,
+        )
     return root, overall
 
 
@@ -212,7 +219,7 @@ def test_truth_is_what_was_delivered(organisation: tuple[Path, dict[str, Any]]) 
     assert Decimal(overall["reported_cost_usd"]) == sum(
         Decimal(r["reported_cost_usd"]) for r in rows
     )
-    assert set(HOSTILE) < {r["user_id"] for r in rows if r["source"] == "gateway"}
+    assert set(HOSTILE) < {r["user_id"] for r in rows}
 
 
 def test_prompts_are_counted_once(organisation: tuple[Path, dict[str, Any]]) -> None:
