@@ -14,7 +14,7 @@ from conftest import Warehouse
 
 from orchestration.ingestion import ingest
 from orchestration.ingestion.damage import refuse_damage
-from orchestration.privacy.erasure import erase_history
+from orchestration.privacy.erasure import erase_version_before
 from orchestration.publication import roll_back
 from orchestration.publication.build import published_build
 from orchestration.publication.history import refuse_lost_history
@@ -266,7 +266,7 @@ def test_roll_back(published: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(list((home / "versions").iterdir())) == 2
     assert roll_back(published.settings) == first
     # Whoever is forgotten is in none that was left behind.
-    erase_history(published.settings, ["ann"])
+    erase_version_before(published.settings)
     assert list((home / "versions").iterdir()) == [(home / "current").resolve()]
 
 
