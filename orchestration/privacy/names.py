@@ -145,5 +145,5 @@ def _tells_something_else(field: str) -> bool:
     """Whether a field is a team's, read for something else, or the role in a message."""
     if field == "role" or "team" in field.lower():
         return True
-    is_read = field in _FIELDS or f"'{field}'" in _QUERIES
-    return is_read and not _OF_PEOPLE.search(field)
+    is_read = field in _FIELDS or (field and f"'{field}'" in _QUERIES)
+    return bool(is_read and not _OF_PEOPLE.search(field))
