@@ -33,7 +33,7 @@ DAYS, PEOPLE = 8, 6
 PROXY = "litellm.acme.example:4000"
 ZONES = ("UTC", "America/New_York", "Asia/Kolkata", "Pacific/Auckland")
 REQUESTS = "core.fct_requests"
-FORGET = ("-m", "orchestration", "forget", "--user")
+FORGET = ("-m", "orchestration", "forget", "--yes", "--person")
 
 # How often each kind of step comes, among the others.
 KINDS = {
