@@ -30,7 +30,7 @@ from orchestration.privacy.searching import (
     is_one_of,
     landed_objects_that_name,
     raw_files_that_name,
-    rejected_that_name,
+    rejected_texts_that_name,
 )
 from orchestration.publication import remove_left_behind
 from orchestration.settings import Settings, UserError
@@ -54,8 +54,8 @@ def names_of(settings: Settings, person: str) -> Names:
         return Names(_as_told(ids))
     key = settings.hiding_key.get_secret_value()
     if re.fullmatch("[0-9a-f]{24}", person):
-        ids |= {_as_published(id_) for id_ in _ids_in_raw(settings)}
-        ids = {id_ for id_ in ids if person in (id_, hidden(id_, key))}
+        known = {_as_published(id_) for id_ in _ids_in_raw(settings)}
+        ids = {id_ for id_ in known if person in (id_, hidden(id_, key))} or ids
     # Days past retention know them by no other name.
     return Names(_as_told(ids) | {hidden(id_, key) for id_ in ids})
 
@@ -80,8 +80,8 @@ def erase(settings: Settings, names: Names, clean: Clean) -> tuple[int, int]:
         raw = raw_files_that_name(settings, names)
         for path in raw:
             _rewrite(path, _source_of(settings, path), names)
-        for path in rejected_that_name(settings, names):
-            _clear_texts(path, names)
+        for path, texts in rejected_texts_that_name(settings, names).items():
+            _clear_texts(path, texts)
         archived = _rewrite_archive(settings, names)
         landed = _remove_landed(settings, names, clean)
     except (OSError, duckdb.IOException, duckdb.OutOfMemoryException) as error:
@@ -192,11 +192,11 @@ def _rewrite_archive(settings: Settings, names: Names) -> int:
     return sum(query is not None for query in queries.values())
 
 
-def _clear_texts(path: Path, names: Names) -> None:
+def _clear_texts(path: Path, texts: list[str]) -> None:
     with duckdb.connect() as connection:
         relation = f"read_parquet('{quoted(without_wildcards(path))}')"
-        is_named = f"regexp_matches(text, '{quoted(names.as_word)}')"
-        query = f"select * replace (if({is_named}, null, text) as text) from {relation}"
+        listed = ", ".join(f"'{quoted(text)}'" for text in texts)
+        query = f"select * replace (if(text in ({listed}), null, text) as text) from {relation}"
         _replace(connection, path, query)
 
 

@@ -14,7 +14,7 @@ _LONG_ID = 16
 _SLASH = r"\\(?:u005[cC])?"
 _SLASHES = f"{_SLASH}(?:{_SLASH})*"
 _ESCAPED = {"\b": "b", "\f": "f", "\n": "n", "\r": "r", "\t": "t"}
-# What both Python and DuckDB, which has no lookbehind, understand. The n of \n is no letter.
+# The n of \n is no letter.
 _WORD = r"(^|[^0-9A-Za-z_]|\\[bfnrt])({})([^0-9A-Za-z_]|$)"
 
 
@@ -33,10 +33,8 @@ class Names:
         spelled = [_spelled(name) for name in self.all]
         # How any of them may be written in JSON or CSV, at whatever depth: for DuckDB.
         self.spelled = "|".join(spelled)
-        # The same as a word of its own.
-        self.as_word = _WORD.format(self.spelled)
         self._spelled = [re.compile(pattern.encode()) for pattern in spelled]
-        self._as_word = re.compile(self.as_word.encode())
+        self._as_word = re.compile(_WORD.format(self.spelled).encode())
         unmistakable = [name for name in self.all if "@" in name or len(name) >= _LONG_ID]
         within = _WORD.format("|".join(map(re.escape, unmistakable)))
         self._within = re.compile(within) if unmistakable else None

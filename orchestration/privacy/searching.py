@@ -18,7 +18,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path, PurePath, PurePosixPath
@@ -45,6 +45,7 @@ _SOURCES = {source.name: source for source in SOURCES}
 _CHUNK_BYTES = 16 * 1024**2
 # Longer than an id of 256 characters, however it is escaped.
 _OVERLAP_BYTES = 64 * 1024
+_KEPT_OF_REJECTED = 40
 _AS_LANDED = "hive_partitioning = false, binary_as_string = true"
 # Columns of ours that hold ids and names of people, or ids that clients make of these.
 _OF_PEOPLE = re.compile("user|owner|alias|(session|prompt)_id$")
@@ -61,7 +62,7 @@ def what_names(settings: Settings, names: Names, clean: Clean) -> list[str]:
     Raises:
         UserError: the object storage cannot be read, or a file of raw/ is damaged.
     """
-    raw = [*raw_files_that_name(settings, names), *rejected_that_name(settings, names)]
+    raw = [*raw_files_that_name(settings, names), *rejected_texts_that_name(settings, names)]
     found = [str(path) for path in (*raw, *files_that_name(settings.home, settings, names, clean))]
     for url, storage, how in (
         (settings.landing_url, landing_storage, _how_of_landed),
@@ -102,20 +103,29 @@ def raw_files_that_name(settings: Settings, names: Names) -> list[Path]:
     with reading_raw(settings), duckdb.connect() as connection:
         for source in SOURCES:
             paths = sorted(settings.raw.glob(f"{source.name}/event_date=*/*.parquet"))
-            found += _parquet_files_where(connection, paths, partial(_condition, names=names))
+            found += _tables_that_name(connection, paths, names)
     return found
 
 
-def rejected_that_name(settings: Settings, names: Names) -> list[Path]:
-    """Return the files of raw/rejected of which a record's text has one of the names, as a word.
+def rejected_texts_that_name(settings: Settings, names: Names) -> dict[Path, list[str]]:
+    """Return what the files of raw/rejected keep of records, where that names them.
 
     Raises:
         UserError: one of them is damaged.
     """
+    # What is longer is cut off there, see the macro `shortened`.
+    cut = [f"{name[:_KEPT_OF_REJECTED]}..." for name in names.all if len(name) > _KEPT_OF_REJECTED]
+    names, found = Names([*names.all, *cut]), {}
     paths = sorted((settings.raw / "rejected").glob("*.parquet"))
     with reading_raw(settings), duckdb.connect() as connection:
-        condition = f"regexp_matches(text, '{quoted(names.as_word)}')"
-        return _parquet_files_where(connection, paths, lambda _: condition)
+        for path, text in _rows(
+            connection, paths, "filename, text", f"regexp_matches(text, '{quoted(names.spelled)}')"
+        ):
+            # Of what is no JSON no more than names of fields is kept.
+            with suppress(ValueError):
+                if names.are_in_record(text):
+                    found.setdefault(Path(path), []).append(text)
+    return found
 
 
 def files_that_name(folder: Path, settings: Settings, names: Names, clean: Clean) -> Iterator[Path]:
@@ -317,9 +327,7 @@ def _in_tables(path: Path, names: Names) -> bool:
     try:
         if path.suffix == ".parquet":
             with duckdb.connect() as connection:
-                return bool(
-                    _parquet_files_where(connection, [path], partial(_condition, names=names))
-                )
+                return bool(_tables_that_name(connection, [path], names))
         with duckdb.connect(str(path), read_only=True) as connection:
             tables = connection.execute(
                 'select format(\'"{}"."{}"\', schema_name, table_name) from duckdb_tables()'
@@ -335,20 +343,29 @@ def _in_tables(path: Path, names: Names) -> bool:
     return False
 
 
-def _parquet_files_where(
-    connection: duckdb.DuckDBPyConnection,
-    paths: list[Path],
-    condition_on: Callable[[list[str]], str],
+def _tables_that_name(
+    connection: duckdb.DuckDBPyConnection, paths: list[Path], names: Names
 ) -> list[Path]:
-    """Return the files, of tables alike, with a row for which the condition on columns holds."""
+    """Return the Parquet files, of tables alike, that have one of the names in such a column."""
     if not paths:
         return []
+    condition = _condition(columns_of_people(connection, _relation(paths)), names)
+    return [Path(name) for (name,) in _rows(connection, paths, "distinct filename", condition)]
+
+
+def _rows(
+    connection: duckdb.DuckDBPyConnection, paths: list[Path], columns: str, condition: str
+) -> list[tuple]:
+    if not paths:
+        return []
+    query = f"select {columns} from {_relation(paths)} where {condition} order by all"
+    return connection.execute(query).fetchall()
+
+
+def _relation(paths: list[Path]) -> str:
     listed = ", ".join(f"'{quoted(without_wildcards(path))}'" for path in paths)
     options = "union_by_name = true, hive_partitioning = false, filename = true"
-    relation = f"read_parquet([{listed}], {options})"
-    condition = condition_on(columns_of_people(connection, relation))
-    query = f"select distinct filename from {relation} where {condition} order by 1"
-    return [Path(name) for (name,) in connection.execute(query).fetchall()]
+    return f"read_parquet([{listed}], {options})"
 
 
 def _in_page(path: Path, names: Names) -> bool:
