@@ -53,6 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
         elif asked.command == "forget":
             from orchestration.operations.forget import forget, person_said
 
+            del sys.argv[1:]  # dbt keeps the command line with its results
             forget(settings, person_said(asked.person, asked.person_file), asked.yes)
         else:
             from orchestration.operations.night import run
