@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
@@ -535,6 +536,12 @@ def test_retention(job: Job) -> None:
 # Forgetting a person.
 
 
+def wait_while(holds: Callable[[], bool], running: Run) -> None:
+    while holds():
+        assert not running.has_ended(), running.said()
+        time.sleep(0.01)
+
+
 def test_forget(job: Job) -> None:
     by_user = "select user_id, count(*), sum(total_tokens), sum(cost_usd) from core.fct_requests"
     before = {user: figures for user, *figures in job.query(f"{by_user} group by 1")}
@@ -545,13 +552,21 @@ def test_forget(job: Job) -> None:
     assert {"landing", "raw", "warehouse.duckdb", "published"} <= found
     assert user_name != user_id
 
-    # Killed once the warehouse is gone: people go on reading, and saying it again finishes it.
-    running = job.start("-m", "orchestration", "forget", "--yes", "--person", user_id)
-    while (job.home / "warehouse.duckdb").exists():
-        assert not running.has_ended(), running.said()
-        time.sleep(0.01)
-    running.kill()
-    assert {user: f for user, *f in job.query(f"{by_user} group by 1")} == before
+    done = job.python("-m", "orchestration", "forget", "--person", user_id)
+    assert done.returncode == 1
+    assert f"\n{user_id}: {before[user_id][0]:,} requests from " in done.stdout
+    assert "A script says YES=1" in done.stdout
+
+    # Killed once the warehouse is gone, and once it is built again: people go on reading, and
+    # saying it again finishes it.
+    warehouse = job.home / "warehouse.duckdb"
+    for is_built_again in (False, True):
+        running = job.start("-m", "orchestration", "forget", "--yes", "--person", user_id)
+        wait_while(warehouse.exists, running)
+        if is_built_again:
+            wait_while(lambda: not warehouse.exists(), running)
+        running.kill()
+        assert {user: f for user, *f in job.query(f"{by_user} group by 1")} == before
 
     done = job.python("-m", "orchestration", "forget", "--yes", "--person", user_id)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -23,7 +23,7 @@ import duckdb
 import pytest
 import s3fs
 from conftest import Warehouse, files_naming, free_port
-from test_nightly_job import Job, copy_of_project
+from test_nightly_job import Job, copy_of_project, wait_while
 
 from examples.simulator import simulate
 from orchestration.ingestion import ingest
@@ -425,9 +425,9 @@ def test_forget(first_night: RemoteJob, landing: Path, tmp_path: Path) -> None:
     assert {path.parts[0] for path in objects_naming()} == {"landing", "published"}
     # Killed once they have left what landed: saying it again finishes it.
     running = job.start("-m", "orchestration", "forget", "--yes", "--person", user_id)
-    while (job.home / "warehouse.duckdb").exists():
-        assert not running.has_ended(), running.said()
-        time.sleep(0.01)
+    warehouse = job.home / "warehouse.duckdb"
+    wait_while(warehouse.exists, running)
+    wait_while(lambda: not warehouse.exists(), running)
     running.kill()
     assert {path.parts[0] for path in objects_naming()} == {"published"}
     done = job.python("-m", "orchestration", "forget", "--yes", "--person", user_id)
