@@ -14,7 +14,7 @@ _CALLED = {
     "output_tokens_per_second": "Output tokens per second",
     "unpriced_share": "Unpriced",
 }
-_WORDS = {"avg": "Mean", "p50": "Median", "median": "Median"}
+_WORDS = {"avg": "Mean", "p50": "Median", "median": "Median", "ai": "AI"}
 
 
 def unit(measure: str) -> str:

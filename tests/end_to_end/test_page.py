@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from conftest import Warehouse
+from conftest import PROJECT, Warehouse
 
 from orchestration.page.labels import label
 
@@ -397,10 +397,70 @@ def test_key_figures_and_their_change(opened, built: Warehouse) -> None:
     )
     figure = page.locator("#usage_by_ai_service-error_rate")
     assert float(figure.get_attribute("data-value")) == pytest.approx(now)
-    change = number(
-        figure.locator("b").inner_text().replace("\N{MINUS SIGN}", "-").replace("+", "")
+    # Of a percentage the difference counts.
+    change = figure.locator("b").inner_text()
+    assert change.endswith(" points")
+    change = number(change.replace("\N{MINUS SIGN}", "-"))
+    assert change == pytest.approx(100 * (now - before), abs=0.06)
+    assert (
+        opened("tab=technical&range=all").locator("#usage_by_ai_service-error_rate p").inner_text()
+        == "no earlier days to compare"
     )
-    assert change == pytest.approx(now / before - 1, abs=0.0006)
+
+
+def test_shares_are_rounded_and_means_are_called_so(opened, built: Warehouse) -> None:
+    page = opened("tab=usage&range=30")
+    sums = built.published(
+        f"select ai_service, sum(total_tokens) from usage.tokens_by_day_and_ai where {RANGE} "
+        "group by 1 order by 2 desc"
+    )
+    total = sum(tokens for _, tokens in sums)
+    drawn = page.locator("#tokens_by_ai svg").inner_text()
+    assert re.findall(r"\d+%", drawn) == [f"{tokens / total * 100:.0f}%" for _, tokens in sums]
+    script = (PROJECT / "orchestration/page/browser/format.js").read_text()
+    shares = page.evaluate(
+        f"(() => {{ {script}; return [0, 0.0073, 0.0049, 0.236, 0.9951].map(roundShare); }})()"
+    )
+    assert shares == ["0%", "1%", "<1%", "24%", "100%"]
+    heads = page.locator("#usage_by_user th").all_inner_texts()
+    assert "Prompts a day" in heads or "Prompts" in heads
+    assert not any(text[:1].islower() for text in heads)
+
+
+def test_what_was_chosen_is_a_step_back(opened) -> None:
+    page = opened("tab=usage&range=30")
+    page.get_by_role("button", name="7 days").click()
+    ready(page)
+    page.get_by_role("tab", name="Cost").click()
+    ready(page)
+    page.locator("#ai").select_option("OpenAI")
+    ready(page)
+    for address in ("#tab=cost&range=7", "#tab=usage&range=7", "#tab=usage&range=30"):
+        page.go_back()
+        ready(page)
+        assert page.evaluate("location.hash") == address
+    assert page.get_by_role("tab", selected=True).inner_text() == "Usage"
+    page.go_forward()
+    ready(page)
+    assert page.get_by_role("button", name="7 days").get_attribute("aria-pressed") == "true"
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [
+        ("2026-10-15..2026-09-01", "2026-09-01..2026-10-15"),
+        ("2026-11-01..2027-03-01", "2026-11-01..2026-11-20"),
+        ("2027-01-01..2027-03-01", "30"),
+        ("2026-02-31..2026-03-99", "30"),
+    ],
+)
+def test_a_range_that_cannot_be_is_put_right_with_a_word(opened, asked: str, shown: str) -> None:
+    page = opened(f"tab=usage&range={asked}")
+    assert page.evaluate("location.hash") == f"#tab=usage&range={shown}"
+    assert f"asked for {asked}" in page.locator("#amended").inner_text()
+    page.get_by_role("button", name="7 days").click()
+    ready(page)
+    assert page.locator("#amended").inner_text() == ""
 
 
 def test_click_filters_by_ai_and_by_user(opened) -> None:

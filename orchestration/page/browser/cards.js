@@ -2,6 +2,13 @@
 
 const SVG = 'http://www.w3.org/2000/svg';
 const MOST_ROWS = 500;
+const COLUMNS = { ai_service: 'AI service', user_id: 'User', team_id: 'Team' };
+
+/** A column's name in words. */
+function sentence(column) {
+  const words = column.replaceAll('_', ' ');
+  return words[0].toUpperCase() + words.slice(1);
+}
 
 /** The rows of the mart that a card shows, as its table and CSV have them. */
 function martRows({ table, rows }) {
@@ -141,7 +148,7 @@ class Card {
     });
     const most = names.map((_, i) => Math.max(...rows.map(({ values }) => values[i] ?? 0)));
     const picks = ['ai_service', 'user_id'].includes(report.category);
-    const header = [{ text: { ai_service: 'AI service', user_id: 'User', team_id: 'Team', model: 'Model' }[report.category] || report.category }, ...names.map((name) => ({ text: PAGE.measures[name].label, number: true }))];
+    const header = [{ text: COLUMNS[report.category] || sentence(report.category) }, ...names.map((name) => ({ text: heading(name, show.source, show.days), number: true }))];
     const colours = report.category === 'ai_service';
     const cells = rows.map(({ id, title, some, values }) => [
       { text: title, sort: title.toLowerCase(), onclick: picks && id !== PAGE.others ? () => this.pick(report, id) : null, colour: colours ? colourOf(report, id) : null },
@@ -211,12 +218,13 @@ class Figure {
     this.number.title = exact(value, unit);
     this.node.dataset.value = value ?? '';
     this.sparkline(show.rows.map((row) => row.value));
-    const growth = past && value !== null ? value / past - 1 : null;
+    // Of a percentage the difference counts, in points: a share of a share tells nothing.
+    const growth = past === null || value === null ? null : unit === 'share' ? value - past : past ? value / past - 1 : null;
     const sense = growth === null || !this.report.good || Math.abs(growth) < 0.0005 ? '' : (growth > 0) === (this.report.good === 'up') ? 'good' : 'bad';
     const before = `on the ${days === 1 ? 'day' : `${days} days`} before`;
     this.change.replaceChildren(...(missed.length ? [element('span', { class: 'chip missed' }, missed.join(', '))] : []),
-      ...(growth === null ? [value === null ? 'nothing in this range' : 'no earlier days to compare']
-        : [element('b', { class: sense }, `${growth >= 0 ? '+' : '−'}${plain(Math.abs(growth) * 100, 1)}%`), ` ${before}`]));
+      ...(growth === null ? [value === null ? 'nothing in this range' : past === 0 ? `none ${before}` : 'no earlier days to compare']
+        : [element('b', { class: sense }, `${growth >= 0 ? '+' : '−'}${plain(Math.abs(growth) * 100, 1)}${unit === 'share' ? ' points' : '%'}`), ` ${before}`]));
     this.change.title = past === null ? '' : `${exact(past, unit)} before`;
   }
 

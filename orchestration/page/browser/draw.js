@@ -114,7 +114,7 @@ function prepare(report, source, range) {
     most.forEach(({ id, some, total }, rank) => {
       const base = { category: names(id), rank, series: report.category === 'ai_service' ? id : '' };
       if (report.chart === 'ranking') {
-        const label = unknown(value, total, table, some) || compact(total, unit) + (additive && all ? `\u2002${compact(total / all, 'share').replace(/\.\d+/, '')}` : '');
+        const label = unknown(value, total, table, some) || compact(total, unit) + (additive && all ? `\u2002${roundShare(total / all)}` : '');
         if (!report.series) return show.rows.push({ ...base, start: 0, end: total, label });
         const parts = groupRows(some, text(report.series));
         let start = 0;
@@ -231,6 +231,12 @@ function said(name, value, table, rows) {
   return exact(value, PAGE.measures[name].unit) + (without.length ? ` (+ ${without.join(', ')})` : '');
 }
 
+/** What a measure is called over so many days: a mean per day says so. */
+function heading(name, { mart }, days) {
+  const { label } = PAGE.measures[name];
+  return mart.measures[name].how === 'per day' && days > 1 ? `${label} a day` : label;
+}
+
 /** The table of the hover: each series (or measure) of a point, sorted, and what they come to. */
 function breakdown(show, key) {
   const { report, source } = show;
@@ -239,7 +245,7 @@ function breakdown(show, key) {
   const { unit } = PAGE.measures[names[0]];
   const total = names.map((name) => show.measure(name, point.rows, point.days));
   if (!report.series) {
-    const lines = names.map((name, i) => ({ name: PAGE.measures[name].label, cells: [said(name, total[i], source.table, point.rows)] }));
+    const lines = names.map((name, i) => ({ name: heading(name, source, point.days), cells: [said(name, total[i], source.table, point.rows)] }));
     return { title: point.title, header: [], lines, total: null };
   }
   const additive = source.mart.measures[names[0]].how === 'sum' && unit !== 'share';
@@ -253,7 +259,7 @@ function breakdown(show, key) {
     if (additive) texts.splice(1, 0, isKnown ? compact(values[0] / total[0], 'share') : '–');
     return texts;
   };
-  const header = names.map((name) => PAGE.measures[name].label);
+  const header = names.map((name) => heading(name, source, point.days));
   if (additive) header.splice(1, 0, 'Share');
   // Users, sessions and prompts of several AIs are no sum of theirs.
   const totals = names.map((name, i) => (source.mart.measures[name].how === 'per day' ? null : total[i]));

@@ -45,6 +45,11 @@ function exact(value, unit) {
   return plain(value, Number.isInteger(value) ? 0 : value < 10 ? 3 : 1);
 }
 
+/** A part of a whole in round percent; some, and be it little, is never shown as nothing. */
+function roundShare(value) {
+  return value > 0 && value < 0.005 ? '<1%' : `${Math.round(value * 100)}%`;
+}
+
 const DAY = 86_400_000;
 const dateFormat = (options) => {
   const format = new Intl.DateTimeFormat('en-GB', { timeZone: 'UTC', ...options });

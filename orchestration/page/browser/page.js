@@ -88,9 +88,9 @@ const MISSED = { date: 'all dates', ai: 'all AIs', user: 'all users' };
 let refreshes = 0;
 
 /** Draw the tab anew: what is in view at once, and then the rest, unless it is outdated by then. */
-async function refresh() {
+async function refresh(isStep = false) {
   const [started, mine] = [performance.now(), ++refreshes];
-  writeAddress();
+  writeAddress(isStep);
   showFilters();
   const reports = PAGE.reports.filter((report) => report.tab === state.tab);
   const seen = reports.filter(inView);
@@ -144,25 +144,37 @@ async function drawFigure(report, card) {
   card.show(show, value, past, days, source.missed.map((filter) => MISSED[filter]));
 }
 
-function writeAddress() {
+/** What is shown, in the address: what somebody chose is a step that Back undoes. */
+function writeAddress(isStep) {
   const address = new URLSearchParams({ tab: state.tab, range: state.range });
   for (const filter of ['ai', 'user']) if (state[filter]) address.set(filter, state[filter]);
-  if (location.hash.slice(1) !== String(address)) history.replaceState(null, '', `#${address}`);
+  if (location.hash.slice(1) === String(address)) return;
+  if (isStep) history.pushState(null, '', `#${address}`);
+  else history.replaceState(null, '', `#${address}`);
 }
 
 function readAddress() {
   const address = new URLSearchParams(location.hash.slice(1));
   const given = Object.fromEntries(address);
   state.tab = PAGE.tabs.includes(given.tab) ? given.tab : 'usage';
-  const own = /^\d{4}-\d\d-\d\d\.\.\d{4}-\d\d-\d\d$/.test(given.range) && !rangeDays(given.range).some(Number.isNaN);
-  state.range = given.range in RANGES || own ? given.range : '30';
+  state.range = given.range in RANGES ? given.range : possibleRange(given.range);
+  byId('amended').textContent = given.range && given.range !== state.range ? `The address asked for ${given.range}, and shown is what there is.` : '';
   state.ai = PAGE.services.includes(given.ai) ? given.ai : '';
   state.user = userPlaces.has(given.user) ? given.user : '';
 }
 
+/** Days of an address in their order, as far as there are any; else the usual range. */
+function possibleRange(range) {
+  if (!/^\d{4}-\d\d-\d\d\.\.\d{4}-\d\d-\d\d$/.test(range) || PAGE.last === null) return '30';
+  const [from, to] = rangeDays(range).sort((a, b) => a - b);
+  if (Number.isNaN(from + to) || from > PAGE.last || to < PAGE.first) return '30';
+  return `${isoDate(Math.max(from, PAGE.first))}..${isoDate(Math.min(to, PAGE.last))}`;
+}
+
 function set(changes) {
   Object.assign(state, changes);
-  return refresh();
+  byId('amended').textContent = '';
+  return refresh(true);
 }
 
 function showFilters() {

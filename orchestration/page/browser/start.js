@@ -46,9 +46,10 @@ function makeFilters() {
     if (PAGE.last !== null) Object.assign(byId(id), { min: isoDate(PAGE.first), max: isoDate(PAGE.last) });
     byId(id).addEventListener('change', () => {
       const [from, to] = [byId('from').value, byId('to').value].map((text) => Date.parse(`${text}T00:00:00Z`) / DAY);
-      const wrong = !Number.isInteger(from) || !Number.isInteger(to) || from > to;
-      byId(id).setAttribute('aria-invalid', wrong);
-      if (!wrong) set({ range: `${isoDate(from)}..${isoDate(to)}` });
+      const known = Number.isInteger(from) && Number.isInteger(to) && from <= to;
+      const range = known ? possibleRange(`${isoDate(from)}..${isoDate(to)}`) : '30';
+      byId(id).setAttribute('aria-invalid', range === '30');
+      if (range !== '30') set({ range });
     });
   }
   const input = byId('user');
