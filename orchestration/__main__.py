@@ -1,6 +1,7 @@
 """`python -m orchestration`: what a person does by hand. Without a command it runs the night."""
 
 import argparse
+import os
 import sys
 
 from orchestration.console import console
@@ -18,8 +19,10 @@ def main(arguments: list[str] | None = None) -> int:
     days.add_argument("--first-date", help="like 2026-01-31; without dates, everything")
     days.add_argument("--last-date")
     person = commands.add_parser("forget", help="remove a person from everything, and prove it")
-    person.add_argument("--person", help="their id, as in core.dim_users")
-    person.add_argument("--person-file", help="a file that has nothing but their id in it")
+    person.description = (
+        "The environment says whom: PERSON is their id, as in core.dim_users, or PERSON_FILE the "
+        "path of a file that has nothing but the id in it."
+    )
     person.add_argument("--yes", action="store_true", help="do not ask whether that is the person")
     look = commands.add_parser("inspect", help="say what a file would be taken for")
     look.add_argument("--file", required=True, help="its path; nothing of it is taken in")
@@ -45,7 +48,9 @@ def main(arguments: list[str] | None = None) -> int:
         elif asked.command == "forget":
             from orchestration.operations.forget import forget, person_said
 
-            forget(settings, person_said(asked.person, asked.person_file), asked.yes)
+            # No argument: dbt writes down what a command was called with.
+            said = person_said(os.environ.pop("PERSON", ""), os.environ.pop("PERSON_FILE", ""))
+            forget(settings, said, asked.yes)
         else:
             from orchestration.operations.night import run
 

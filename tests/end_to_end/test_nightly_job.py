@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
@@ -391,6 +392,12 @@ def test_retention(job: Job) -> None:
 # Forgetting a person.
 
 
+def wait_while(holds: Callable[[], bool], running: Run) -> None:
+    while holds():
+        assert not running.has_ended(), running.said()
+        time.sleep(0.01)
+
+
 def test_forget(job: Job) -> None:
     by_user = "select user_id, count(*), sum(total_tokens), sum(cost_usd) from core.fct_requests"
     before = {user: figures for user, *figures in job.query(f"{by_user} group by 1")}
@@ -401,15 +408,23 @@ def test_forget(job: Job) -> None:
     assert {"landing", "raw", "warehouse.duckdb", "published"} <= found
     assert user_name != user_id
 
-    # Killed once the warehouse is gone: people go on reading, and saying it again finishes it.
-    running = job.start("-m", "orchestration", "forget", "--yes", "--person", user_id)
-    while (job.home / "warehouse.duckdb").exists():
-        assert not running.has_ended(), running.said()
-        time.sleep(0.01)
-    running.kill()
-    assert {user: f for user, *f in job.query(f"{by_user} group by 1")} == before
+    done = job.python("-m", "orchestration", "forget", PERSON=user_id)
+    assert done.returncode == 1
+    assert f"\n{user_id}: {before[user_id][0]:,} requests from " in done.stdout
+    assert "A script says YES=1" in done.stdout
 
-    done = job.python("-m", "orchestration", "forget", "--yes", "--person", user_id)
+    # Killed once the warehouse is gone, and once it is built again: people go on reading, and
+    # saying it again finishes it.
+    warehouse = job.home / "warehouse.duckdb"
+    for is_built_again in (False, True):
+        running = job.start("-m", "orchestration", "forget", "--yes", PERSON=user_id)
+        wait_while(warehouse.exists, running)
+        if is_built_again:
+            wait_while(lambda: not warehouse.exists(), running)
+        running.kill()
+        assert {user: f for user, *f in job.query(f"{by_user} group by 1")} == before
+
+    done = job.python("-m", "orchestration", "forget", "--yes", PERSON=user_id)
     assert done.returncode == 0, done.stdout + done.stderr
     assert files_naming(job.home, user_id) == files_naming(job.home, user_name) == []
     after = {user: figures for user, *figures in job.query(f"{by_user} group by 1")}
@@ -418,7 +433,7 @@ def test_forget(job: Job) -> None:
     # Nothing of it is undone by the next night, nor by saying it again.
     done = job.run()
     assert "Nothing new has landed" in done.stdout
-    done = job.python("-m", "orchestration", "forget", "--yes", "--person", user_id)
+    done = job.python("-m", "orchestration", "forget", "--yes", PERSON=user_id)
     assert done.returncode == 1
     assert f"names the user '{user_id}'" in done.stdout
 
