@@ -312,7 +312,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         if report.when == "teardown" and "tally" in dict(report.user_properties)
     ]
     if rows:
-        head = ("fault", "tried", "lost", "duplicated", "wrongly published", "", "seconds")
+        head = (
+            "fault",
+            "tried",
+            "lost",
+            "duplicated",
+            "wrongly published",
+            "left of a person",
+            "",
+            "seconds",
+        )
         table = Table(*head)
         for row in rows:
             table.add_row(*map(str, row))
