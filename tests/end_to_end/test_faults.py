@@ -356,8 +356,8 @@ def test_forgetting_fills_the_disk(
         said = running.said()
         assert "Stopped" in said and "Traceback" not in said + running.complained(), said
         assert "say this again" in said or "say it again" in said, said
-        tally.published(job, evening)
         (disk / "ballast").unlink()
+        tally.published(job, evening)
         forgetting.finish(job, tally)
 
 
