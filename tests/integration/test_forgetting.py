@@ -101,6 +101,16 @@ NAMING: dict[str, tuple[str, str | bytes, str]] = {
     "beyond 16 bits": ("gateway/a.jsonl", gateway(user_id="ada😀"), "ada😀"),
     "quotes": ("gateway/a.jsonl", gateway(user_id='o"neil\\'), 'o"neil\\'),
     "spaces around it": ("gateway/a.jsonl", gateway(user_id="  ada "), "ada"),
+    "a number with an exponent": (
+        "gateway/a.jsonl",
+        gateway(user_id="@").replace('"@"', "9.8765e4"),
+        "98765.0",
+    ),
+    "a row that is not UTF-8": (
+        "gateway/a.csv",
+        csv("user_id", "jürgen").encode("latin-1"),
+        "jürgen",
+    ),
     "a number": ("gateway/a.jsonl", gateway(user_id=12345), "12345"),
     "in brackets": ("gateway/a.jsonl", gateway(user_id="(ada)"), "user (ada)"),
     "a field that is not read": ("gateway/a.jsonl", gateway(employee=67890), "67890"),
