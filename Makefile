@@ -73,8 +73,7 @@ override PERSON_FILE := $(value PERSON_FILE)
 forget: export PERSON := $(PERSON)
 forget: export PERSON_FILE := $(PERSON_FILE)
 forget: $(RUNNING) ## Remove a person from everything, and prove it: PERSON=their-id, or PERSON_FILE=path
-	@$(BIN)/python -m orchestration forget --person="$$PERSON" --person-file="$$PERSON_FILE" \
-		$(if $(filter 1,$(YES)),--yes)
+	@$(BIN)/python -m orchestration forget $(if $(filter 1,$(YES)),--yes)
 
 override FILE := $(if $(filter command%,$(origin FILE)),$(value FILE))
 inspect: export FILE := $(FILE)

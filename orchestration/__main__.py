@@ -23,8 +23,10 @@ def main(arguments: list[str] | None = None) -> int:
     days.add_argument("--first-date", help="like 2026-01-31; without dates, everything")
     days.add_argument("--last-date")
     person = commands.add_parser("forget", help="remove a person from everything, and prove it")
-    person.add_argument("--person", help="their id, as in core.dim_users")
-    person.add_argument("--person-file", help="a file that has nothing but their id in it")
+    person.description = (
+        "The environment says whom: PERSON is their id, as in core.dim_users, or PERSON_FILE the "
+        "path of a file that has nothing but the id in it."
+    )
     person.add_argument("--yes", action="store_true", help="do not ask whether that is the person")
     look = commands.add_parser("inspect", help="say what a file would be taken for")
     look.add_argument("--file", required=True, help="its path; nothing of it is taken in")
@@ -53,8 +55,9 @@ def main(arguments: list[str] | None = None) -> int:
         elif asked.command == "forget":
             from orchestration.operations.forget import forget, person_said
 
-            del sys.argv[1:]  # dbt keeps the command line with its results
-            forget(settings, person_said(asked.person, asked.person_file), asked.yes)
+            # No argument: dbt writes down what a command was called with.
+            said = person_said(os.environ.pop("PERSON", ""), os.environ.pop("PERSON_FILE", ""))
+            forget(settings, said, asked.yes)
         else:
             from orchestration.operations.night import run
 

@@ -25,7 +25,7 @@ _HOW = (
 )
 
 
-def person_said(person: str | None, file: str | None) -> str:
+def person_said(person: str, file: str) -> str:
     """Return the id that somebody has said, or written into a file.
 
     Raises:
@@ -39,7 +39,7 @@ def person_said(person: str | None, file: str | None) -> str:
             person = Path(file).read_text(encoding="utf-8-sig")
         except (OSError, ValueError) as error:
             raise UserError(f"PERSON_FILE: {file} cannot be read as text: {error}.") from None
-    person = (person or "").strip()
+    person = person.strip()
     if not person:
         raise UserError(f"Say whom to forget: {_HOW}.")
     if len(person.splitlines()) > 1:

@@ -10,6 +10,9 @@ from orchestration.sources.litellm.spend_logs import METADATA
 
 # An id as long as this, or with an @, is found within longer text; a shorter one may be a word.
 _LONG_ID = 16
+# A number may be written in another way than it is read as.
+_EXPONENT = r"\d[eE][-+]?\d|\d{19}"
+_LONG_NUMBER = 19
 # A backslash as JSON may write it in a text that is JSON itself.
 _SLASH = r"\\(?:u005[cC])?"
 _SLASHES = f"{_SLASH}(?:{_SLASH})*"
@@ -33,14 +36,21 @@ class Names:
         spelled = [_spelled(name) for name in self.all]
         # How any of them may be written in JSON or CSV, at whatever depth: for DuckDB.
         self.spelled = "|".join(spelled)
+        as_word = _WORD.format(self.spelled).encode()
+        # A file that is not in UTF-8 is in Latin-1 as a rule, or in Windows' form of it.
+        latin = [_latin(name) for name in self.all if not name.isascii()]
+        if any(latin):
+            as_word += b"|" + _WORD.encode().replace(b"{}", b"|".join(filter(None, latin)))
+        self._as_word = re.compile(as_word)
+        spelled += [_EXPONENT] if any(map(_is_number, self.all)) else []
         self._spelled = [re.compile(pattern.encode()) for pattern in spelled]
-        self._as_word = re.compile(_WORD.format(self.spelled).encode())
+        self._spelled += [re.compile(pattern) for pattern in latin if pattern]
         unmistakable = [name for name in self.all if "@" in name or len(name) >= _LONG_ID]
         within = _WORD.format("|".join(map(re.escape, unmistakable)))
         self._within = re.compile(within) if unmistakable else None
 
     def may_be_in(self, data: bytes) -> bool:
-        """Whether one of them could be in there; False is certain, of JSON and CSV in UTF-8."""
+        """Whether one of them could be in there; False is certain, of JSON and CSV."""
         return any(spelled.search(data) for spelled in self._spelled)
 
     def are_words_of(self, data: bytes) -> bool:
@@ -97,11 +107,32 @@ def _decoded(text: str) -> object:
             text,
             strict=False,
             object_pairs_hook=tuple,
-            parse_int=str,
-            parse_float=lambda number: [number, str(float(number))],
+            parse_int=_number,
+            parse_float=_number,
         )
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def _number(number: str) -> str | list[str]:
+    """Return the texts that ingestion may make of a number: beyond 64 bits it is a double's."""
+    is_whole = number.lstrip("-").isdigit() and len(number) < _LONG_NUMBER
+    return number if is_whole else [number, str(float(number))]
+
+
+def _is_number(name: str) -> bool:
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _latin(name: str) -> bytes | None:
+    try:
+        return re.escape(name.encode("cp1252"))
+    except UnicodeEncodeError:
+        return None
 
 
 def _spelled(name: str) -> str:

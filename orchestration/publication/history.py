@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 
 from orchestration.ingestion import ledger
-from orchestration.ingestion.damage import reading_raw
+from orchestration.ingestion.damage import reading_raw, refuse_damage
 from orchestration.ingestion.landing import list_landed_files
 from orchestration.publication.build import published_build
 from orchestration.settings import Settings, UserError
@@ -23,9 +23,12 @@ def refuse_lost_history(settings: Settings) -> None:
     AI_USAGE_ACCEPT_CHANGES=1 what is there is all there is: events without an entry get one.
 
     Raises:
-        UserError: says what is gone, where it may be, and what to do.
+        UserError: says what is gone, where it may be, and what to do; or which entry is damaged.
     """
     ledger.remove_unfinished_loads(settings)
+    # An entry that has changed would tell of another load, or of none.
+    if entries := list(settings.raw.glob("loads/*.parquet")):
+        refuse_damage(settings, *entries)
     lost = ledger.without_entry(settings)
     if settings.accept_changes:
         for source in SOURCES:

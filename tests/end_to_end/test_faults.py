@@ -16,12 +16,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import Warehouse
+from conftest import Warehouse, files_naming
 from forked import Run
 from tally import Tally, tally
 from test_crashes import (
@@ -37,7 +38,7 @@ from test_crashes import (
     writes_a_load,
     writes_a_version,
 )
-from test_nightly_job import Job
+from test_nightly_job import Job, wait_while
 
 from examples.simulator import simulate
 
@@ -207,6 +208,89 @@ def test_disk_full(
         tally.published(job, evening)
         (disk / "ballast").unlink()
         tally.heals(job, clean)
+
+
+@dataclass
+class Forgetting:
+    """A person, what is published once nothing disturbed forgetting them, and what that took."""
+
+    person: str
+    clean: Job
+    seconds: float
+
+    def start(self, job: Job) -> Run:
+        return job.start("-m", "orchestration", "forget", "--yes", PERSON=self.person)
+
+    def finish(self, job: Job, tally: Tally) -> None:
+        """Say it again, and count what is left of them."""
+        running = self.start(job)
+        try:
+            code = running.wait()
+        finally:
+            running.kill()
+        # Or all but the last look was done before.
+        assert code == 0 or "Nothing in" in running.said(), running.said()
+        tally.left += len(files_naming(job.home, self.person))
+        tally.published(job, self.clean)
+        tally.compare(job.published / "reports.duckdb", self.clean.published / "reports.duckdb")
+
+
+@pytest.fixture
+def forgetting(evening: Job, tmp_path: Path, tally: Tally) -> Forgetting:
+    job = copy_of(evening, tmp_path / "clean")
+    most = "select user_id from core.fct_requests where user_id not like '%report%' "
+    [(person,)] = job.query(f"{most} group by 1 order by count(*) desc, 1 limit 1")
+    before, started = len(files_naming(job.home, person)), time.monotonic()
+    forgetting = Forgetting(person, job, 0)
+    running = forgetting.start(job)
+    assert running.wait() == 0, running.said()
+    forgetting.seconds = time.monotonic() - started
+    assert before > 10 and files_naming(job.home, person) == []
+    return forgetting
+
+
+def test_forgetting_is_killed_at_random(
+    evening: Job, tmp_path: Path, tally: Tally, forgetting: Forgetting
+) -> None:
+    """Two homes, each killed five times at any moment before it is said to the end."""
+    chance = random.Random(SEED)
+    for number in range(2):
+        job = copy_of(evening, tmp_path / f"home{number}")
+        for _ in range(5):
+            running = forgetting.start(job)
+            # Most of what it takes is the night: what comes before it is aimed at as often.
+            time.sleep(chance.uniform(0, forgetting.seconds * chance.choice((0.2, 1))))
+            tally.tried += not running.has_ended()
+            running.kill()
+            tally.published(job, evening, forgetting.clean)
+        forgetting.finish(job, tally)
+
+
+@pytest.mark.parametrize("is_built_again", [False, True], ids=["erasing", "night"])
+def test_forgetting_fills_the_disk(
+    evening: Job, tmp_path: Path, tally: Tally, forgetting: Forgetting, is_built_again: bool
+) -> None:
+    with small_disk(tmp_path / "disk", evening) as disk:
+        job = copy_of(evening, disk / "home")
+        warehouse = job.home / "warehouse.duckdb"
+        settings = job.environment(PERSON=forgetting.person)
+        forget = ("-m", "orchestration", "forget", "--yes")
+        running = Run(job.project, settings, tmp_path / "said.txt", forget)
+        try:
+            wait_while(warehouse.exists, running)
+            if is_built_again:
+                wait_while(lambda: not warehouse.exists(), running)
+            fill(disk)
+            tally.tried += 1
+            assert running.wait() == 1, running.said()
+        finally:
+            running.kill()
+        said = running.said()
+        assert "Stopped" in said and "Traceback" not in said + running.complained(), said
+        assert "say this again" in said or "say it again" in said, said
+        (disk / "ballast").unlink()
+        tally.published(job, evening)
+        forgetting.finish(job, tally)
 
 
 def has_begun_its_history(job: Job, evening: Job) -> bool:

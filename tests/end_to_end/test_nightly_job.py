@@ -552,7 +552,7 @@ def test_forget(job: Job) -> None:
     assert {"landing", "raw", "warehouse.duckdb", "published"} <= found
     assert user_name != user_id
 
-    done = job.python("-m", "orchestration", "forget", "--person", user_id)
+    done = job.python("-m", "orchestration", "forget", PERSON=user_id)
     assert done.returncode == 1
     assert f"\n{user_id}: {before[user_id][0]:,} requests from " in done.stdout
     assert "A script says YES=1" in done.stdout
@@ -561,14 +561,14 @@ def test_forget(job: Job) -> None:
     # saying it again finishes it.
     warehouse = job.home / "warehouse.duckdb"
     for is_built_again in (False, True):
-        running = job.start("-m", "orchestration", "forget", "--yes", "--person", user_id)
+        running = job.start("-m", "orchestration", "forget", "--yes", PERSON=user_id)
         wait_while(warehouse.exists, running)
         if is_built_again:
             wait_while(lambda: not warehouse.exists(), running)
         running.kill()
         assert {user: f for user, *f in job.query(f"{by_user} group by 1")} == before
 
-    done = job.python("-m", "orchestration", "forget", "--yes", "--person", user_id)
+    done = job.python("-m", "orchestration", "forget", "--yes", PERSON=user_id)
     assert done.returncode == 0, done.stdout + done.stderr
     assert files_naming(job.home, user_id) == files_naming(job.home, user_name) == []
     after = {user: figures for user, *figures in job.query(f"{by_user} group by 1")}
@@ -577,7 +577,7 @@ def test_forget(job: Job) -> None:
     # Nothing of it is undone by the next night, nor by saying it again.
     done = job.run()
     assert "Nothing new has landed" in done.stdout
-    done = job.python("-m", "orchestration", "forget", "--yes", "--person", user_id)
+    done = job.python("-m", "orchestration", "forget", "--yes", PERSON=user_id)
     assert done.returncode == 1
     assert f"names the user '{user_id}'" in done.stdout
 

@@ -424,20 +424,20 @@ def test_forget(first_night: RemoteJob, landing: Path, tmp_path: Path) -> None:
 
     assert {path.parts[0] for path in objects_naming()} == {"landing", "published"}
     # Killed once they have left what landed: saying it again finishes it.
-    running = job.start("-m", "orchestration", "forget", "--yes", "--person", user_id)
+    running = job.start("-m", "orchestration", "forget", "--yes", PERSON=user_id)
     warehouse = job.home / "warehouse.duckdb"
     wait_while(warehouse.exists, running)
     wait_while(lambda: not warehouse.exists(), running)
     running.kill()
     assert {path.parts[0] for path in objects_naming()} == {"published"}
-    done = job.python("-m", "orchestration", "forget", "--yes", "--person", user_id)
+    done = job.python("-m", "orchestration", "forget", "--yes", PERSON=user_id)
     assert done.returncode == 0, done.stdout + done.stderr
     assert objects_naming() == files_naming(job.home, user_id) == []
     job.assert_mirrored()
     assert job.current_json()["previous"] is None
     after = {user: figures for user, *figures in job.query(by_user)}
     assert after == {("(forgotten)" if u == user_id else u): f for u, f in before.items()}
-    done = job.python("-m", "orchestration", "forget", "--yes", "--person", user_id)
+    done = job.python("-m", "orchestration", "forget", "--yes", PERSON=user_id)
     assert done.returncode == 1
     assert f"s3://ours/forget/published names the user '{user_id}'" in done.stdout
 

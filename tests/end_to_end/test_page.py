@@ -415,7 +415,7 @@ def test_shares_are_rounded_and_means_are_called_so(opened, built: Warehouse) ->
         "group by 1 order by 2 desc"
     )
     total = sum(tokens for _, tokens in sums)
-    drawn = page.locator("#tokens_by_ai svg").inner_text()
+    drawn = page.locator("#tokens_by_ai .chart svg").text_content()
     assert re.findall(r"\d+%", drawn) == [f"{tokens / total * 100:.0f}%" for _, tokens in sums]
     script = (PROJECT / "orchestration/page/browser/format.js").read_text()
     shares = page.evaluate(

@@ -228,6 +228,20 @@ def test_a_load_that_is_gone_is_told(published: Warehouse, monkeypatch: pytest.M
     refuse_lost_history(published.settings)
 
 
+def test_an_entry_that_has_changed_is_damaged_and_nothing_is_lost(
+    published: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (entry,) = published.raw.glob("loads/*.parquet")
+    content = entry.read_bytes()
+    entry.write_bytes(content.replace(entry.stem.encode(), b"0" + entry.stem.encode()[1:]))
+    assert entry.read_bytes() != content
+    for accepts in ("0", "1"):
+        monkeypatch.setenv("AI_USAGE_ACCEPT_CHANGES", accepts)
+        with pytest.raises(UserError, match=f"{entry.name} .*another digest") as said:
+            refuse_lost_history(published.settings)
+        assert "nothing of it is left" not in str(said.value)
+
+
 def test_an_archived_day_that_is_gone_is_told(published: Warehouse) -> None:
     folder = published.home / "archive/2020-01-01"
     folder.mkdir(parents=True)

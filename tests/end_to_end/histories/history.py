@@ -33,7 +33,7 @@ DAYS, PEOPLE = 8, 6
 PROXY = "litellm.acme.example:4000"
 ZONES = ("UTC", "America/New_York", "Asia/Kolkata", "Pacific/Auckland")
 REQUESTS = "core.fct_requests"
-FORGET = ("-m", "orchestration", "forget", "--yes", "--person")
+FORGET = ("-m", "orchestration", "forget", "--yes")
 
 # How often each kind of step comes, among the others.
 KINDS = {
@@ -236,10 +236,9 @@ class History:
             return  # what cannot be read may name anybody
         person = chance.choice(people)
         self.oracle.forget(person)
-        command = (*FORGET, person)
         if chance.random() < 0.5:
-            self.run(*command, kill_after_s=chance.uniform(0, self.seconds))
-        code, said = self.run(*command)
+            self.run(*FORGET, kill_after_s=chance.uniform(0, self.seconds), person=person)
+        code, said = self.run(*FORGET, person=person)
         assert code == 0, said
         left = [str(path) for path in files_that_hold(self.job.home, person)]
         self.tally.left += len(left)
@@ -268,6 +267,7 @@ class History:
         clock: datetime | None = None,
         is_doubled: bool = False,
         is_night: bool = True,
+        person: str = "",
     ) -> tuple[int, str]:
         """Run a command while somebody reads; hold what is published then against the oracle."""
         before, begun = self.current(), time.monotonic()
@@ -280,7 +280,7 @@ class History:
             if clock:
                 code, said = self.run_at(clock, *arguments)
             else:
-                code, said = self.run_now(arguments, kill_after_s, fill_after_s, is_doubled)
+                code, said = self.run_now(arguments, kill_after_s, fill_after_s, is_doubled, person)
         self.tally.wrongly_published += len(watcher.faults)
         assert not watcher.faults, watcher.faults
         assert "Traceback" not in said, said
@@ -306,9 +306,10 @@ class History:
         kill_after_s: float | None,
         fill_after_s: float | None,
         is_doubled: bool,
+        person: str,
     ) -> tuple[int, str]:
         outputs = [self.folder / f"said_{number}.txt" for number in range(1 + is_doubled)]
-        environment = self.job.environment(**self.oracle.settings.environment())
+        environment = self.job.environment(**self.oracle.settings.environment(), PERSON=person)
         runs = [Run(self.job.project, environment, path, arguments) for path in outputs]
         try:
             if kill_after_s is not None:
