@@ -137,7 +137,7 @@ def remove_left_behind(settings: Settings) -> None:
     """Remove the versions that neither `current` nor `previous` leads to."""
     links = (settings.published / "current", settings.published / "previous")
     kept = {link.resolve() for link in links if link.exists()}
-    for version in (settings.published / "versions").iterdir():
+    for version in (settings.published / "versions").glob("*"):
         if version.resolve() not in kept:
             shutil.rmtree(version)
 
