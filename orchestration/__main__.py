@@ -9,7 +9,12 @@ import sys
 from types import FrameType
 
 from orchestration.console import console
-from orchestration.settings import UserError, leave_out_the_users, load_settings
+from orchestration.settings import (
+    UserError,
+    leave_out_the_users,
+    load_settings,
+    taken_from_environment,
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -56,8 +61,9 @@ def main(arguments: list[str] | None = None) -> int:
             from orchestration.operations.forget import forget, person_said
 
             # No argument: dbt writes down what a command was called with.
-            said = person_said(os.environ.pop("PERSON", ""), os.environ.pop("PERSON_FILE", ""))
-            forget(settings, said, asked.yes)
+            forget(
+                settings, person_said(*taken_from_environment("PERSON", "PERSON_FILE")), asked.yes
+            )
         else:
             from orchestration.operations.night import run
 

@@ -475,6 +475,11 @@ def leave_out_the_users(command: list[str]) -> None:
         os.execv(sys.executable, [sys.executable, *command])  # noqa: S606
 
 
+def taken_from_environment(*names: str) -> tuple[str, ...]:
+    """Return what variables say, and take them out: no program that is started is told."""
+    return tuple(os.environ.pop(name, "") for name in names)
+
+
 def load_settings() -> Settings:
     """Read the settings, make the folders under AI_USAGE_HOME, and tell dbt where these are.
 
