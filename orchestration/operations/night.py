@@ -6,7 +6,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from orchestration.publication.build import Build, published_build
 from orchestration.settings import Settings, UserError
 from orchestration.sources import SOURCES
 
+_LISTENING_S = 0.5
 _OF_THE_MACHINE = (
     OSError,
     sqlite3.OperationalError,
@@ -104,7 +105,11 @@ def run_job(settings: Settings, config: dict | None = None) -> None:
         ):
             job = defs.resolve_job_def("nightly_rebuild")
             run_once = partial(job.execute_in_process, run_config=config, run_id=run_id)
-            thread.submit(run_once, instance=instance).result()
+            running = thread.submit(run_once, instance=instance)
+            # Python answers a signal in this thread, which has to wake for one given to another.
+            while not wait([running], _LISTENING_S).done:
+                pass
+            running.result()
     except Exception as error:
         # Dagster calls the job's failure hook only where it does not raise.
         plain = _plain(settings, error)
