@@ -16,7 +16,7 @@ import duckdb
 from orchestration.digests import replacing_listed
 from orchestration.files import quoted, without_wildcards
 from orchestration.ingestion import new_files
-from orchestration.ingestion.damage import digests_of, reading_raw, refuse_damage
+from orchestration.ingestion.damage import digests_of, refuse_damage
 from orchestration.ingestion.landed_file import LandingFile
 from orchestration.ingestion.landing import is_here, landing_storage, list_landed_files
 from orchestration.ingestion.litellm_database import take_in
@@ -27,6 +27,7 @@ from orchestration.privacy.searching import (
     columns_of_people,
     files_that_name,
     history_names,
+    ids_in_raw,
     is_one_of,
     landed_objects_that_name,
     raw_files_that_name,
@@ -54,7 +55,7 @@ def names_of(settings: Settings, person: str) -> Names:
         return Names(_as_told(ids))
     key = settings.hiding_key.get_secret_value()
     if re.fullmatch("[0-9a-f]{24}", person):
-        known = {_as_published(id_) for id_ in _ids_in_raw(settings)}
+        known = {_as_published(id_) for id_ in ids_in_raw(settings)}
         ids = {id_ for id_ in known if person in (id_, hidden(id_, key))} or ids
     # Days past retention know them by no other name.
     return Names(_as_told(ids) | {hidden(id_, key) for id_ in ids})
@@ -106,21 +107,6 @@ def _as_told(ids: set[str]) -> set[str]:
 
 def _as_published(id_: str) -> str:
     return f"user {id_}" if id_.startswith("(") and id_ != FORGOTTEN else id_
-
-
-def _ids_in_raw(settings: Settings) -> set[str]:
-    ids: set[str] = set()
-    with reading_raw(settings), duckdb.connect() as connection:
-        for source in SOURCES:
-            paths = sorted(settings.raw.glob(f"{source.name}/event_date=*/*.parquet"))
-            if paths:
-                listed = ", ".join(f"'{quoted(without_wildcards(path))}'" for path in paths)
-                relation = f"read_parquet([{listed}], union_by_name = true)"
-                found = connection.execute(
-                    f"select distinct unnest([{', '.join(source.people)}]) from {relation}"
-                ).fetchall()
-                ids |= {id_ for (id_,) in found if id_}
-    return ids
 
 
 def _remove_what_is_made_anew(settings: Settings, names: Names) -> None:

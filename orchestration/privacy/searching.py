@@ -102,9 +102,23 @@ def raw_files_that_name(settings: Settings, names: Names) -> list[Path]:
     found: list[Path] = []
     with reading_raw(settings), duckdb.connect() as connection:
         for source in SOURCES:
-            paths = sorted(settings.raw.glob(f"{source.name}/event_date=*/*.parquet"))
-            found += _tables_that_name(connection, paths, names)
+            found += _tables_that_name(connection, _events(settings, source), names)
     return found
+
+
+def ids_in_raw(settings: Settings) -> set[str]:
+    """Return all ids of people in raw/.
+
+    Raises:
+        UserError: a file of it is damaged.
+    """
+    ids: set[str] = set()
+    with reading_raw(settings), duckdb.connect() as connection:
+        for source in SOURCES:
+            paths = _events(settings, source)
+            for column in source.people:
+                ids.update(id_ for (id_,) in _rows(connection, paths, f"distinct {column}", "true"))
+    return ids - {None}
 
 
 def rejected_texts_that_name(settings: Settings, names: Names) -> dict[Path, list[str]]:
@@ -341,6 +355,10 @@ def _in_tables(path: Path, names: Names) -> bool:
     except duckdb.Error:
         return True  # for all that can be known
     return False
+
+
+def _events(settings: Settings, source: Source) -> list[Path]:
+    return sorted(settings.raw.glob(f"{source.name}/event_date=*/*.parquet"))
 
 
 def _tables_that_name(

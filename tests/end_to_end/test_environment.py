@@ -118,7 +118,7 @@ def test_a_night_among_enemies(job: Job) -> None:
         assert running.poll() is None, finish(running)
         assert time.monotonic() < until
         time.sleep(0.01)
-    # The kernel may hand a process's signal to any of its threads, and Python hears it in the first.
+    # The kernel may hand it to any thread, and Python answers it in the first.
     threads = [int(thread.name) for thread in Path(f"/proc/{running.pid}/task").iterdir()]
     assert ctypes.CDLL(None).tgkill(running.pid, max(threads), signal.SIGTERM) == 0
     assert max(threads) != running.pid

@@ -118,7 +118,7 @@ def test_forgetting_names_the_seeds_lines(
     file = tmp_path / "seeds" / "teams.csv"
     file.parent.mkdir()
     head = (PROJECT / "seeds/teams.csv").read_text()
-    file.write_text(head + "bob,sales,,\nada,sales,,2026-03-02\n")
+    file.write_text(head + "bob,sales,,\nada,sales,,2026-03-02\nbob,ada,,\n")
     monkeypatch.setattr("orchestration.privacy.searching.TEAMS", file)
     with pytest.raises(UserError, match=r"seeds/teams.csv, line 3 names them: remove the line"):
         forget(three_days.settings, "ada")

@@ -2,15 +2,7 @@
 
 with requests as (
 
-    select
-        requests.*,
-        versions.requests_version
-    from {{ ref('int_requests') }} as requests
-    inner join {{ ref('int_requests_version_by_day') }} as versions
-        on requests.usage_date = versions.usage_date
-    {% if is_incremental() %}
-        where requests.usage_date in ({{ usage_dates_to_rebuild() }})
-    {% endif %}
+    {{ requests_to_add_up(of=ref('int_requests')) }}
 
 ),
 
