@@ -24,7 +24,10 @@ create or replace temp macro as_time(x) as coalesce(
     make_timestamp(try_cast(round(
         list_transform([try_cast(given(x) as double)], lambda n: as_microseconds(n))[1]
     ) as bigint)),
-    cast(try_cast(given(x) as timestamptz) as timestamp)
+    -- DuckDB takes +99:99 for a zone; there is none beyond 14 hours.
+    case when not regexp_matches(x, ':[\d.]+ ?[+-](1[5-9]|[2-9]\d|14:?(0[1-9]|[1-9])|\d\d:?[6-9])')
+        then cast(try_cast(given(x) as timestamptz) as timestamp)
+    end
 );
 
 -- 12 and 12.0 are whole numbers; that 12.5 is none bad_count says. What is beyond any count is none
